@@ -1,1 +1,7 @@
-//! Tollgate
+//! Tollgate: the continuous regression monitor for the overhead of Docker and KVM.
+//!
+//! The floors of this crate, lowest first, and the rule that a module imports only lower floors or its own
+//! subtree, are told in `docs/architecture.md` and held by `tests/architecture.rs`.
+#![forbid(unsafe_code)]
+
+pub mod model;

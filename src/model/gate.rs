@@ -1,0 +1,108 @@
+//! The result of a gate: the JSON of `gate --format json`, and what every report is made from.
+
+use super::{
+    Better, CellState, Change, EnvironmentName, Fingerprint, HostClass, Judgement, Proof, Sweep, SweepId,
+    Timing,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Everything that a gate found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateResult {
+    /// The judgement; its fields stand at the top level. `version` is [`super::format::GATE_FORMAT`].
+    #[serde(flatten)]
+    pub judgement: Judgement,
+    /// Components that changed since the last accepted baseline.
+    pub changed: Vec<Change>,
+    /// The judged sweep; none when nothing changed and so nothing was swept.
+    pub sweep: Option<SweepId>,
+    /// Whose baselines it was compared with.
+    pub host_class: HostClass,
+    /// Profile.
+    pub profile: String,
+    /// When the sweep began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// `kvm` or `tcg`; none without a virtual machine.
+    pub accelerator: Option<String>,
+    /// What the host is made of.
+    pub fingerprint: Fingerprint,
+    /// Every metric of every environment.
+    pub cells: Vec<CellSummary>,
+    /// Proofs of the environments' labels.
+    pub proofs: Vec<Proof>,
+    /// Where the time went.
+    pub timing: TimingSummary,
+    /// What happened to the sweep: accepted as a baseline (and why), or kept for a person to decide.
+    pub baseline: Option<String>,
+}
+
+/// One metric in one environment, in short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellSummary {
+    /// Workload.
+    pub workload: String,
+    /// Case.
+    pub case: String,
+    /// Metric.
+    pub metric: String,
+    /// Unit.
+    pub unit: String,
+    /// Direction.
+    pub better: Better,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Whether it was measured.
+    pub state: CellState,
+    /// Why not, when it was not; what failed, when some rounds did.
+    pub reason: Option<String>,
+    /// Rounds that gave a value.
+    pub rounds: u32,
+    /// Median over the rounds, in `unit`.
+    pub median: Option<f64>,
+    /// Median over the rounds of the toll, percent; none for native.
+    pub toll_pct: Option<f64>,
+}
+
+/// [`Timing`] with the share that it implies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimingSummary {
+    /// Wall time of the sweep, seconds.
+    pub wall_s: f64,
+    /// Time inside trials, seconds.
+    pub in_trials_s: f64,
+    /// 1 - `in_trials / wall`.
+    pub harness_share: f64,
+}
+
+impl From<Timing> for TimingSummary {
+    fn from(t: Timing) -> Self {
+        Self { wall_s: t.wall_s, in_trials_s: t.in_trials_s, harness_share: t.harness_share() }
+    }
+}
+
+impl GateResult {
+    /// The result of a judged sweep. `cells` comes from the judge's summary of the sweep.
+    pub fn of_sweep(
+        sweep: &Sweep,
+        judgement: Judgement,
+        changed: Vec<Change>,
+        cells: Vec<CellSummary>,
+        baseline: Option<String>,
+    ) -> Self {
+        Self {
+            judgement,
+            changed,
+            sweep: Some(sweep.sweep.clone()),
+            host_class: sweep.host_class.clone(),
+            profile: sweep.profile.clone(),
+            started_at: Some(sweep.started_at),
+            accelerator: sweep.accelerator.clone(),
+            fingerprint: sweep.fingerprint.clone(),
+            cells,
+            proofs: sweep.proofs.clone(),
+            timing: sweep.timing.into(),
+            baseline,
+        }
+    }
+}

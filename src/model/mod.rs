@@ -1,0 +1,24 @@
+//! Floor 0: the data that everything else speaks about. No I/O, no clock, no policy.
+//!
+//! Every name follows the glossary in `docs/architecture.md`.
+
+pub mod environment;
+pub mod fingerprint;
+pub mod format;
+pub mod gate;
+pub mod id;
+pub mod metric;
+pub mod proof;
+pub mod samples;
+pub mod sweep;
+pub mod verdict;
+
+pub use environment::{Base, EnvironmentName};
+pub use fingerprint::{Change, Component, Fingerprint};
+pub use gate::{CellSummary, GateResult, TimingSummary};
+pub use id::{HostClass, NameError, SweepId};
+pub use metric::{Better, Family, MetricKey, MetricSpec};
+pub use proof::Proof;
+pub use samples::{Comparability, MetricInfo, SeriesKey, SweepSamples};
+pub use sweep::{AcceptedBy, Cell, CellState, CellTrials, Series, Sweep, Timing};
+pub use verdict::{Attribution, Decision, Judgement, Verdict, VerdictKind};
