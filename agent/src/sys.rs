@@ -1,0 +1,276 @@
+//! The system calls that the standard library does not offer. All `unsafe` of this crate is here.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+fn pid_t(pid: u32) -> libc::pid_t {
+    // The kernel's largest pid is 2^22.
+    libc::pid_t::try_from(pid).unwrap_or(libc::pid_t::MAX)
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn c_string(text: &str) -> io::Result<CString> {
+    CString::new(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "NUL byte in a path"))
+}
+
+/// Empties the environment but for a fixed PATH, HOME and locale and `TOLLGATE_SWEEP`, so that no child
+/// ever sees a token, and so that children need no environment of their own to be built.
+pub fn clean_environment() {
+    let sweep = std::env::var_os("TOLLGATE_SWEEP");
+    let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
+    // SAFETY: called once at the start, before any thread exists.
+    unsafe {
+        for name in names {
+            std::env::remove_var(name);
+        }
+        std::env::set_var("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        std::env::set_var("HOME", "/root");
+        std::env::set_var("LC_ALL", "C");
+        if let Some(sweep) = sweep {
+            std::env::set_var("TOLLGATE_SWEEP", sweep);
+        }
+    }
+}
+
+extern "C" fn exit_now(_: libc::c_int) {
+    // SAFETY: _exit is async-signal-safe.
+    unsafe { libc::_exit(0) }
+}
+
+/// Makes SIGTERM end this process at once. PID 1 has no default action for it.
+pub fn exit_on_sigterm() {
+    // SAFETY: the handler only calls an async-signal-safe function.
+    unsafe {
+        libc::signal(libc::SIGTERM, exit_now as extern "C" fn(libc::c_int) as libc::sighandler_t);
+    }
+}
+
+/// Makes orphaned descendants children of this process, so that they can be reaped.
+pub fn become_subreaper() {
+    // SAFETY: prctl with integer arguments only.
+    unsafe {
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    }
+}
+
+/// Asks for SIGKILL when the parent ends. An error when it has ended already.
+pub fn die_with_parent() -> io::Result<()> {
+    // SAFETY: prctl and getppid take no pointers.
+    unsafe {
+        let parent = libc::getppid();
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0))?;
+        if libc::getppid() != parent {
+            return Err(io::Error::other("the parent ended during the start"));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the child of `command` get SIGKILL when this process ends.
+pub fn child_dies_with_us(command: &mut Command) {
+    // SAFETY: prctl is async-signal-safe and takes no pointers.
+    unsafe {
+        command.pre_exec(|| {
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0))?;
+            Ok(())
+        });
+    }
+}
+
+/// setns(2) into the network namespace at `path`.
+pub fn enter_network_namespace(path: &str) -> io::Result<()> {
+    let file = std::fs::File::open(path)?;
+    // SAFETY: the descriptor is open for the whole call.
+    check(unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) })?;
+    Ok(())
+}
+
+/// unshare(2) of the mount namespace.
+pub fn unshare_mounts() -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+    Ok(())
+}
+
+/// mount(2). Empty strings stand for absent arguments.
+pub fn mount(source: &str, target: &str, fstype: &str, flags: libc::c_ulong, data: &str) -> io::Result<()> {
+    let (source, target) = (c_string(source)?, c_string(target)?);
+    let (fstype, data) = (c_string(fstype)?, c_string(data)?);
+    let data_ptr = if data.is_empty() { std::ptr::null() } else { data.as_ptr().cast() };
+    // SAFETY: all pointers are to NUL-terminated strings that outlive the call.
+    check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), fstype.as_ptr(), flags, data_ptr) })?;
+    Ok(())
+}
+
+/// `finit_module(2)` without parameters. A module that is loaded already is fine.
+pub fn load_module(path: &str) -> io::Result<()> {
+    let file = std::fs::File::open(path)?;
+    // SAFETY: the descriptor is open, the parameter string is NUL-terminated and static.
+    let result = unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) };
+    if result < 0 {
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EEXIST) {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// sethostname(2).
+pub fn set_hostname(name: &str) -> io::Result<()> {
+    // SAFETY: pointer and length belong to `name`.
+    check(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) })?;
+    Ok(())
+}
+
+/// sync(2).
+pub fn sync() {
+    // SAFETY: no arguments.
+    unsafe { libc::sync() }
+}
+
+/// Turns the machine off; only a guest's init calls it.
+pub fn power_off() -> ! {
+    // SAFETY: no pointers; allowed for init only.
+    unsafe {
+        libc::reboot(libc::LINUX_REBOOT_CMD_POWER_OFF);
+        libc::_exit(1)
+    }
+}
+
+/// `pidfd_open(2)`: becomes readable when the process ends.
+pub fn pidfd(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: integers in, a new descriptor out, owned by nobody else.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid_t(pid), 0);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?))
+    }
+}
+
+/// Makes reads of `fd` return at once.
+pub fn set_nonblocking(fd: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the whole call.
+    unsafe {
+        let flags = check(libc::fcntl(fd.as_raw_fd(), libc::F_GETFL))?;
+        check(libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK))?;
+    }
+    Ok(())
+}
+
+/// poll(2) for input; negative descriptors are skipped. Says which are ready. An interruption counts as none.
+pub fn poll_readable<const N: usize>(fds: [RawFd; N], timeout_ms: u64) -> io::Result<[bool; N]> {
+    let mut polled = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    let timeout = libc::c_int::try_from(timeout_ms).unwrap_or(libc::c_int::MAX);
+    // SAFETY: pointer and length belong to `polled`.
+    let ready = unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, timeout) };
+    if ready < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+        return Ok([false; N]);
+    }
+    Ok(polled.map(|p| p.revents != 0))
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Which child.
+    pub pid: u32,
+    /// Exit code.
+    pub code: Option<i32>,
+    /// Signal.
+    pub signal: Option<i32>,
+    /// User time, microseconds.
+    pub user_us: u64,
+    /// System time, microseconds.
+    pub system_us: u64,
+    /// Largest resident set, KiB.
+    pub max_rss_kib: u64,
+    /// Voluntary context switches.
+    pub voluntary: u64,
+    /// Involuntary context switches.
+    pub involuntary: u64,
+}
+
+impl Ended {
+    /// `exit code 1`, `signal 9`.
+    pub fn describe(&self) -> String {
+        match (self.code, self.signal) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "an unknown status".to_owned(),
+        }
+    }
+}
+
+/// wait4(2) for one child (`Some`) or for any (`None`). `Ok(None)`: not ended yet (only without `block`) or no such child.
+pub fn wait(pid: Option<u32>, block: bool) -> io::Result<Option<Ended>> {
+    let target = pid.map_or(-1, pid_t);
+    let options = if block { 0 } else { libc::WNOHANG };
+    let mut status = 0;
+    // SAFETY: both out-pointers are to live locals; rusage is plain data for which zero is valid.
+    let (result, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        loop {
+            let result = libc::wait4(target, &raw mut status, options, &raw mut usage);
+            if result >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                break (result, usage);
+            }
+        }
+    };
+    if result < 0 {
+        let error = io::Error::last_os_error();
+        return if error.raw_os_error() == Some(libc::ECHILD) { Ok(None) } else { Err(error) };
+    }
+    if result == 0 {
+        return Ok(None);
+    }
+    let micros = |t: libc::timeval| t.tv_sec.unsigned_abs() * 1_000_000 + t.tv_usec.unsigned_abs();
+    Ok(Some(Ended {
+        pid: result.unsigned_abs(),
+        code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+        user_us: micros(usage.ru_utime),
+        system_us: micros(usage.ru_stime),
+        max_rss_kib: usage.ru_maxrss.unsigned_abs(),
+        voluntary: usage.ru_nvcsw.unsigned_abs(),
+        involuntary: usage.ru_nivcsw.unsigned_abs(),
+    }))
+}
+
+/// Sends a signal to a process group; one that has ended is fine.
+pub fn kill_group(leader: u32, signal: libc::c_int) {
+    // SAFETY: integers only.
+    unsafe {
+        libc::kill(-pid_t(leader), signal);
+    }
+}
+
+/// `uname -r`.
+pub fn kernel_release() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
+/// Number of CPUs in this process' affinity mask.
+pub fn cpus() -> u32 {
+    // SAFETY: the set is plain data for which zero is valid, and its size is passed.
+    let count = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, std::mem::size_of::<libc::cpu_set_t>(), &raw mut set) != 0 {
+            return 0;
+        }
+        libc::CPU_COUNT(&set)
+    };
+    count.unsigned_abs()
+}

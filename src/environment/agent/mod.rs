@@ -1,0 +1,7 @@
+//! Talking to the agent inside an environment.
+
+pub mod client;
+pub mod embedded;
+pub mod process;
+
+pub use client::{AgentClient, AgentError};

@@ -1,0 +1,3 @@
+//! Floor 3: where trials run.
+
+pub mod agent;

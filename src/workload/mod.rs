@@ -1,0 +1,164 @@
+//! Floor 1: what is measured. One file a workload: its cases as data, and its parsers as pure functions.
+//!
+//! A workload never touches the host. It says which commands to run where, and turns what a command printed
+//! and cost into values. To add one: write its file, and add one line to [`all`].
+
+use crate::model::{EnvironmentName, MetricSpec};
+use tollgate_agent::protocol::ExecResult;
+
+/// Size of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// About five minutes on two cores with an emulated guest: for trying out and for pull requests.
+    Smoke,
+    /// About 45 minutes: nightly and on change.
+    Standard,
+    /// The sizes of the study, hours.
+    Full,
+}
+
+impl Profile {
+    /// The word used in files and paths.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Standard => "standard",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// One program or study part.
+pub trait Workload: Send + Sync {
+    /// Its name: `fio`.
+    fn name(&self) -> &'static str;
+    /// Debian packages that the bench image needs for it.
+    fn packages(&self) -> &'static [&'static str];
+    /// What it measures in a profile.
+    fn cases(&self, profile: Profile) -> Vec<Case>;
+}
+
+/// All workloads, in the order in which they are shown.
+pub fn all() -> Vec<&'static dyn Workload> {
+    vec![]
+}
+
+/// Where the timed command of a case runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// In the environment itself.
+    Inside,
+    /// In the client's network namespace, against the server in the environment.
+    Client,
+}
+
+/// A command as data. In its arguments, `{data}` stands for the data directory, `{host}` and `{port}` for the
+/// server's address as the command sees it, `{slice}` for the number (two digits, from 00) of the slice that
+/// this round works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandTemplate {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Killed after so many seconds.
+    pub timeout_s: u32,
+}
+
+/// Values for the placeholders of a [`CommandTemplate`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The data directory.
+    pub data: String,
+    /// The server's host as the command sees it.
+    pub host: String,
+    /// The server's port as the command sees it.
+    pub port: u16,
+    /// Which slice.
+    pub slice: u32,
+}
+
+impl CommandTemplate {
+    /// From borrowed arguments.
+    pub fn new(argv: &[&str], timeout_s: u32) -> Self {
+        Self { argv: argv.iter().map(|a| (*a).to_owned()).collect(), timeout_s }
+    }
+
+    /// The arguments with the placeholders filled in.
+    pub fn fill(&self, target: &Target) -> Vec<String> {
+        self.argv
+            .iter()
+            .map(|arg| {
+                arg.replace("{data}", &target.data)
+                    .replace("{host}", &target.host)
+                    .replace("{port}", &target.port.to_string())
+                    .replace("{slice}", &format!("{:02}", target.slice))
+            })
+            .collect()
+    }
+}
+
+/// A program that must be up in the environment while a case runs. Cases that name equal servers share one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Name, unique among servers: `redis`.
+    pub name: &'static str,
+    /// What to start; `{port}` is the port it shall listen on, on all addresses. Ready when that accepts.
+    pub command: CommandTemplate,
+}
+
+/// One way of running a workload.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Its workload's name.
+    pub workload: &'static str,
+    /// Its name: `randread-qd16`.
+    pub name: String,
+    /// What it measures; `parse` gives one value for each of them.
+    pub metrics: Vec<MetricSpec>,
+    /// Where it makes sense, `native` included.
+    pub environments: Vec<EnvironmentName>,
+    /// Run once in each environment before the first trial, outside the measured time. Cases with equal
+    /// preparations share them.
+    pub prepare: Vec<CommandTemplate>,
+    /// What must be up.
+    pub server: Option<Server>,
+    /// Where the trial runs.
+    pub placement: Placement,
+    /// The timed command.
+    pub trial: CommandTemplate,
+    /// How many slices there are: round r works on slice r modulo this, the same in every environment.
+    pub slices: u32,
+    /// Turns what the timed command printed and cost into one value a metric, in the order of `metrics`.
+    pub parse: fn(&ExecResult) -> Result<Vec<f64>, ParseError>,
+}
+
+impl Case {
+    /// Everything that must be equal for two sweeps of this case to be comparable, as text to be hashed.
+    pub fn parameters(&self) -> String {
+        format!(
+            "{} {} {:?} {:?} {:?} {}",
+            self.workload, self.name, self.prepare, self.server, self.trial, self.slices
+        )
+    }
+}
+
+/// What a tool printed is not what its parser knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{tool} printed something unexpected{}: {why}: {excerpt:?}", line.map(|l| format!(" in line {l}")).unwrap_or_default())]
+pub struct ParseError {
+    /// Which tool.
+    pub tool: &'static str,
+    /// Which line of its output, from 1, where that is known.
+    pub line: Option<usize>,
+    /// The beginning of that line, or of the output.
+    pub excerpt: String,
+    /// What was expected.
+    pub why: String,
+}
+
+impl ParseError {
+    /// With the excerpt cut to a readable length.
+    pub fn new(tool: &'static str, line: Option<usize>, text: &str, why: impl Into<String>) -> Self {
+        Self { tool, line, excerpt: text.chars().take(120).collect(), why: why.into() }
+    }
+}
