@@ -4,6 +4,7 @@
 //! subtree, are told in `docs/architecture.md` and held by `tests/architecture.rs`.
 #![forbid(unsafe_code)]
 
+pub mod command;
 pub mod durable;
 pub mod environment;
 pub mod model;

@@ -1,0 +1,69 @@
+//! What crashed sweeps left in the engine: everything that carries our label.
+
+use super::SWEEP_LABEL;
+use crate::environment::EnvironmentError;
+use bollard::Docker;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
+};
+use std::collections::HashMap;
+
+/// One labelled thing in the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leftover {
+    /// A container, by id.
+    Container(String),
+    /// A network, by id.
+    Network(String),
+    /// A volume, by name.
+    Volume(String),
+}
+
+impl std::fmt::Display for Leftover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Container(id) => write!(f, "docker container {}", &id[..id.len().min(12)]),
+            Self::Network(id) => write!(f, "docker network {}", &id[..id.len().min(12)]),
+            Self::Volume(name) => write!(f, "docker volume {name}"),
+        }
+    }
+}
+
+/// Everything with the label of `sweep`, or of any sweep: containers first, because they use the rest.
+pub async fn find(docker: &Docker, sweep: Option<&str>) -> Result<Vec<Leftover>, EnvironmentError> {
+    let label = sweep.map_or_else(|| SWEEP_LABEL.to_owned(), |id| format!("{SWEEP_LABEL}={id}"));
+    let filters = HashMap::from([("label".to_owned(), vec![label])]);
+    let mut found = Vec::new();
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    for container in docker.list_containers(Some(options)).await? {
+        found.extend(container.id.map(Leftover::Container));
+    }
+    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    for network in docker.list_networks(Some(options)).await? {
+        found.extend(network.id.map(Leftover::Network));
+    }
+    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+    for volume in docker.list_volumes(Some(options)).await?.volumes.unwrap_or_default() {
+        found.push(Leftover::Volume(volume.name));
+    }
+    Ok(found)
+}
+
+/// Removes it; what is gone already is fine.
+pub async fn remove(docker: &Docker, leftover: &Leftover) -> Result<(), EnvironmentError> {
+    let result = match leftover {
+        Leftover::Container(id) => {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            docker.remove_container(id, Some(options)).await
+        }
+        Leftover::Network(id) => docker.remove_network(id).await,
+        Leftover::Volume(name) => {
+            docker.remove_volume(name, Some(RemoveVolumeOptionsBuilder::new().force(true).build())).await
+        }
+    };
+    match result {
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
+        other => Ok(other?),
+    }
+}
