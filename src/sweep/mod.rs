@@ -1,0 +1,16 @@
+//! Floor 4: R rounds of everything. A plan is made, run with a journal, and assembled into a record.
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod journal;
+pub mod plan;
+pub mod progress;
+pub mod record;
+mod cells;
+mod prepare;
+pub mod run;
+
+pub use journal::{Header, Journal, JournalError, Recorded};
+pub use plan::Plan;
+pub use progress::{Progress, Silent, Step};
+pub use run::{Crew, Limits, SweepError};

@@ -1,0 +1,170 @@
+//! Before the first trial: start, prove, lay out, warm.
+
+use super::SweepError;
+use super::journal::Line;
+use super::progress::Step;
+use super::run::{ClientPlace, Crew, Member, Runner, Slot, exec, failure};
+use crate::environment::agent::process::{AgentProcess, Place};
+use crate::environment::image::DATA;
+use crate::model::EnvironmentName;
+use crate::workload::{Case, CommandTemplate, Server, Target};
+use std::collections::BTreeMap;
+use tollgate_agent::protocol::Start;
+
+impl Runner<'_> {
+    pub(super) async fn prepare(&mut self, crew: Crew) -> Result<(), SweepError> {
+        if let Some(place) = &crew.client {
+            self.client = Some(start_client(place).await?);
+        }
+        let mut facts = BTreeMap::new();
+        for member in crew.members {
+            let name = member.environment.name().clone();
+            self.progress.step(Step::Starting(name.clone()));
+            match start(member).await {
+                Ok(slot) => {
+                    facts.extend(slot.session.facts());
+                    self.slots.insert(name, slot);
+                }
+                Err(reason) => self.lose(&name, &format!("it did not start: {reason}"))?,
+            }
+        }
+        self.journal.append(&Line::Facts(facts))?;
+        self.prove_all().await?;
+        self.progress.step(Step::Preparing);
+        for environment in self.slots.keys().cloned().collect::<Vec<_>>() {
+            self.prepare_one(&environment).await?;
+        }
+        self.journal.sync()?;
+        Ok(())
+    }
+
+    /// Gives up every cell of an environment.
+    fn lose(&mut self, environment: &EnvironmentName, reason: &str) -> Result<(), SweepError> {
+        self.progress.step(Step::Lost { environment: environment.clone(), reason: reason.to_owned() });
+        let plan = self.plan;
+        for (index, planned) in plan.cases.iter().enumerate() {
+            if planned.environments.contains(environment) && self.cells.give_up(index, environment, reason) {
+                self.tell_given_up(index, environment, reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks all labels. An environment that is not what its label says loses its cells.
+    pub(super) async fn prove_all(&mut self) -> Result<(), SweepError> {
+        for environment in self.slots.keys().cloned().collect::<Vec<_>>() {
+            let Some(slot) = self.slots.get_mut(&environment) else { continue };
+            let trials = slot.network_trials;
+            let proofs = match slot.session.wake().await {
+                Ok(()) => slot.session.prove(trials).await,
+                Err(error) => Err(error),
+            };
+            let _ = slot.session.rest().await;
+            match proofs {
+                Ok(proofs) => {
+                    let refuted = proofs.iter().find(|p| !p.holds).cloned();
+                    self.journal.append(&Line::Proofs(proofs))?;
+                    if let Some(p) = refuted {
+                        let reason = format!("it is not what its label says: \"{}\" fails: {}", p.claim, p.observed);
+                        self.lose(&environment, &reason)?;
+                    }
+                }
+                Err(error) => self.lose(&environment, &format!("it cannot be proven: {error}"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the servers and runs the preparations of one environment, each once.
+    async fn prepare_one(&mut self, environment: &EnvironmentName) -> Result<(), SweepError> {
+        let plan = self.plan;
+        let mut servers: Vec<(Server, Result<(), String>)> = Vec::new();
+        let mut prepared: Vec<(CommandTemplate, Result<(), String>)> = Vec::new();
+        for (index, planned) in plan.cases.iter().enumerate() {
+            if !planned.environments.contains(environment) || self.cells.given_up(index, environment).is_some() {
+                continue;
+            }
+            let limit = self.limits.clone();
+            let Some(slot) = self.slots.get_mut(environment) else { return Ok(()) };
+            if let Err(error) = slot.session.wake().await {
+                return self.lose(environment, &error.to_string());
+            }
+            let mut outcome = server(slot, &planned.case, limit.server_ready_ms, &mut servers).await;
+            for command in &planned.case.prepare {
+                if outcome.is_ok() {
+                    outcome = prepare(slot, &planned.case, command, limit.output_bytes, &mut prepared).await;
+                }
+            }
+            if let Err(why) = outcome {
+                self.cells.give_up(index, environment, &why);
+                self.tell_given_up(index, environment, &why)?;
+            }
+        }
+        if let Some(slot) = self.slots.get_mut(environment) {
+            let _ = slot.session.agent().settle().await;
+            let _ = slot.session.rest().await;
+        }
+        Ok(())
+    }
+}
+
+async fn start_client(place: &ClientPlace) -> Result<AgentProcess, SweepError> {
+    let at = Place { root: Some(&place.root), binds: Vec::new(), netns: Some(&place.netns) };
+    AgentProcess::start(&place.agent, &at, &place.sweep).await.map_err(SweepError::Client)
+}
+
+async fn start(member: Member) -> Result<Slot, String> {
+    let session = member.environment.start(&member.context).await.map_err(|e| e.to_string())?;
+    Ok(Slot { session, ports: member.context.ports, network_trials: 0 })
+}
+
+fn inside(slot: &Slot, case: &Case, host: std::net::Ipv4Addr) -> Target {
+    let port = case.server.as_ref().and_then(|s| slot.ports.get(s.name)).copied().unwrap_or(0);
+    Target { data: DATA.to_owned(), host: host.to_string(), port, slice: 0 }
+}
+
+/// Starts the case's server, unless an equal one was started (or failed) before.
+async fn server(
+    slot: &mut Slot,
+    case: &Case,
+    ready_timeout_ms: u64,
+    started: &mut Vec<(Server, Result<(), String>)>,
+) -> Result<(), String> {
+    let Some(server) = &case.server else { return Ok(()) };
+    if let Some((_, outcome)) = started.iter().find(|(s, _)| s == server) {
+        return outcome.clone();
+    }
+    let address = slot.session.server_address();
+    let target = inside(slot, case, address.listen);
+    let start = Start {
+        name: server.name.to_owned(),
+        argv: server.command.fill(&target),
+        env: BTreeMap::new(),
+        ready_tcp: Some(format!("{}:{}", address.inside, target.port)),
+        ready_timeout_ms,
+    };
+    let outcome = slot.session.agent().start(start).await.map(|_| ()).map_err(|e| e.to_string());
+    started.push((server.clone(), outcome.clone()));
+    outcome
+}
+
+/// Runs a preparation, unless an equal one was run (or failed) before.
+async fn prepare(
+    slot: &mut Slot,
+    case: &Case,
+    command: &CommandTemplate,
+    output_limit: usize,
+    done: &mut Vec<(CommandTemplate, Result<(), String>)>,
+) -> Result<(), String> {
+    if let Some((_, outcome)) = done.iter().find(|(c, _)| c == command) {
+        return outcome.clone();
+    }
+    let address = slot.session.server_address();
+    let target = inside(slot, case, address.inside);
+    let outcome = match slot.session.agent().exec(exec(command, &target, output_limit)).await {
+        Ok(result) => failure(&command.argv[0], &result).map_or(Ok(()), |why| Err(format!("preparation: {why}"))),
+        Err(error) => Err(format!("preparation: {error}")),
+    };
+    done.push((command.clone(), outcome.clone()));
+    outcome
+}

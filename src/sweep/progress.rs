@@ -1,0 +1,57 @@
+//! What a running sweep tells to whoever watches it.
+
+use crate::model::EnvironmentName;
+
+/// Something worth showing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// An environment is being started.
+    Starting(EnvironmentName),
+    /// An environment cannot take part.
+    Lost {
+        /// Which.
+        environment: EnvironmentName,
+        /// Why.
+        reason: String,
+    },
+    /// Files are laid out and servers started.
+    Preparing,
+    /// Uncounted rounds.
+    WarmingUp,
+    /// Blocks done, of all; trials that failed so far.
+    Blocks {
+        /// Done, also before an interruption.
+        done: usize,
+        /// All of the plan.
+        of: usize,
+        /// Failed trials in this run.
+        failed: usize,
+    },
+    /// A cell was given up.
+    GivenUp {
+        /// `workload/case`.
+        case: String,
+        /// Where.
+        environment: EnvironmentName,
+        /// Why.
+        reason: String,
+    },
+    /// Environments are being stopped.
+    Stopping,
+    /// Anything else, one line.
+    Note(String),
+}
+
+/// Receives steps. Must not block: trials wait for it.
+pub trait Progress: Send + Sync {
+    /// Shows or keeps a step.
+    fn step(&self, step: Step);
+}
+
+/// Shows nothing.
+#[derive(Debug)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn step(&self, _: Step) {}
+}

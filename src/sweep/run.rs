@@ -1,0 +1,386 @@
+//! Runs a plan: environments are started, proven and prepared, then its blocks are worked off with a journal.
+
+use super::cells::Cells;
+use super::journal::{HostCost, Journal, JournalError, Line, TrialRecord};
+use super::plan::{Block, Plan};
+use super::progress::{Progress, Step};
+use crate::environment::agent::process::AgentProcess;
+use crate::environment::agent::{AgentClient, AgentError};
+use crate::environment::image::DATA;
+use crate::environment::{Environment, Session};
+use crate::host::cpu_clock::HostClock;
+use crate::model::EnvironmentName;
+use crate::workload::{Case, Placement, Target};
+use chrono::Utc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tollgate_agent::protocol::{Exec, ExecResult};
+
+/// Why a sweep ended early. The journal is kept, so it can be resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The client's agent.
+    #[error("the network client did not start: {0}")]
+    Client(AgentError),
+    /// Ctrl-C, SIGTERM.
+    #[error("stopped on request; the journal is kept: go on with --resume")]
+    Cancelled,
+}
+
+/// Limits of a sweep.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// At most so many bytes of a trial's output are kept.
+    pub output_bytes: usize,
+    /// A cell with a larger share of failed rounds is given up.
+    pub max_failed_share: f64,
+    /// How long a server may take to come up, milliseconds.
+    pub server_ready_ms: u64,
+}
+
+/// An environment with what it needs to start.
+pub struct Member {
+    /// The environment.
+    pub environment: Box<dyn Environment>,
+    /// Its context, with its ports.
+    pub context: crate::environment::Context,
+}
+
+/// Who takes part in a sweep.
+pub struct Crew {
+    /// The environments.
+    pub members: Vec<Member>,
+    /// The agent in the client's network namespace: program, bench image's root, namespace, sweep id.
+    pub client: Option<ClientPlace>,
+}
+
+/// Where the network client runs.
+#[derive(Debug, Clone)]
+pub struct ClientPlace {
+    /// The agent's program.
+    pub agent: PathBuf,
+    /// The bench image's root.
+    pub root: PathBuf,
+    /// The client's namespace.
+    pub netns: PathBuf,
+    /// The sweep's id.
+    pub sweep: String,
+}
+
+/// A started environment during a sweep.
+pub(super) struct Slot {
+    pub(super) session: Box<dyn Session>,
+    pub(super) ports: BTreeMap<String, u16>,
+    pub(super) network_trials: u32,
+}
+
+/// A sweep in progress.
+pub(super) struct Runner<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) journal: &'a mut Journal,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) cancel: &'a CancellationToken,
+    pub(super) limits: &'a Limits,
+    pub(super) slots: BTreeMap<EnvironmentName, Slot>,
+    pub(super) client: Option<AgentProcess>,
+    pub(super) cells: Cells,
+    pub(super) began: Instant,
+}
+
+/// Runs the blocks of `plan` that are not in `done` to the end. Sessions are stopped whatever happens.
+#[expect(clippy::too_many_arguments, reason = "the parts of a sweep, each of its own type")]
+pub async fn run(
+    plan: &Plan,
+    crew: Crew,
+    warmup_rounds: u32,
+    done: &BTreeSet<usize>,
+    journal: &mut Journal,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+    limits: &Limits,
+) -> Result<(), SweepError> {
+    let mut runner = Runner {
+        plan,
+        journal,
+        progress,
+        cancel,
+        limits,
+        slots: BTreeMap::new(),
+        client: None,
+        cells: Cells::new(plan.rounds, limits.max_failed_share),
+        began: Instant::now(),
+    };
+    runner.journal.append(&Line::Run { at: Utc::now() })?;
+    let outcome = runner.whole(crew, warmup_rounds, done).await;
+    progress.step(Step::Stopping);
+    runner.stop().await;
+    outcome?;
+    let at_ms = runner.at_ms();
+    runner.journal.append(&Line::Finished { at: Utc::now(), at_ms })?;
+    Ok(runner.journal.sync()?)
+}
+
+impl Runner<'_> {
+    fn at_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn check_cancelled(&self) -> Result<(), SweepError> {
+        if self.cancel.is_cancelled() { Err(SweepError::Cancelled) } else { Ok(()) }
+    }
+
+    async fn whole(&mut self, crew: Crew, warmup_rounds: u32, done: &BTreeSet<usize>) -> Result<(), SweepError> {
+        let cancel = self.cancel.clone();
+        tokio::select! {
+            prepared = self.prepare(crew) => prepared?,
+            () = cancel.cancelled() => return Err(SweepError::Cancelled),
+        }
+        self.progress.step(Step::WarmingUp);
+        let warmups: Vec<Block> = self.plan.blocks.iter().filter(|b| b.round <= warmup_rounds).cloned().collect();
+        for block in &warmups {
+            for environment in &block.order {
+                self.trial(block, environment).await?;
+            }
+        }
+        self.blocks(done).await?;
+        self.prove_all().await?;
+        Ok(())
+    }
+
+    async fn blocks(&mut self, done: &BTreeSet<usize>) -> Result<(), SweepError> {
+        let plan = self.plan;
+        let halfway = plan.blocks.len() / 2;
+        for (index, block) in plan.blocks.iter().enumerate() {
+            if done.contains(&index) {
+                continue;
+            }
+            if index == halfway {
+                self.prove_all().await?;
+            }
+            for environment in &block.order {
+                let mut record = self.trial(block, environment).await?;
+                record.block = index;
+                self.note_failure(block.case, environment, &record)?;
+                self.journal.append(&Line::Trial(record))?;
+            }
+            self.journal.sync()?;
+            self.progress.step(Step::Blocks { done: index + 1, of: plan.blocks.len(), failed: self.cells.failures() });
+        }
+        Ok(())
+    }
+
+    fn note_failure(
+        &mut self,
+        case: usize,
+        environment: &EnvironmentName,
+        record: &TrialRecord,
+    ) -> Result<(), SweepError> {
+        let Some(failure) = &record.failure else { return Ok(()) };
+        if self.cells.given_up(case, environment).is_some() {
+            return Ok(());
+        }
+        tracing::warn!(case = %record.case, round = record.round, %environment, failure, "trial failed");
+        if let Some(reason) = self.cells.failed(case, environment, failure) {
+            self.tell_given_up(case, environment, &reason)?;
+        }
+        Ok(())
+    }
+
+    /// Writes and shows that a cell was given up.
+    pub(super) fn tell_given_up(
+        &mut self,
+        case: usize,
+        environment: &EnvironmentName,
+        reason: &str,
+    ) -> Result<(), SweepError> {
+        let case = label(&self.plan.cases[case].case);
+        let (environment, reason) = (environment.clone(), reason.to_owned());
+        self.progress.step(Step::GivenUp {
+            case: case.clone(),
+            environment: environment.clone(),
+            reason: reason.clone(),
+        });
+        Ok(self.journal.append(&Line::GivenUp { case, environment, reason })?)
+    }
+
+    /// One trial, while every other environment rests. An error only when the sweep must end.
+    async fn trial(&mut self, block: &Block, environment: &EnvironmentName) -> Result<TrialRecord, SweepError> {
+        self.check_cancelled()?;
+        let case = &self.plan.cases[block.case].case;
+        let mut record = TrialRecord {
+            block: 0,
+            case: label(case),
+            round: block.round,
+            environment: environment.clone(),
+            at_ms: 0,
+            values: None,
+            failure: None,
+            usage: None,
+            host: None,
+        };
+        let measured = match self.cells.given_up(block.case, environment) {
+            Some(why) => Err(format!("not run: {why}")),
+            None => self.measure(case, block.round, environment, &mut record).await?,
+        };
+        match measured {
+            Ok(values) => record.values = Some(values),
+            Err(why) => record.failure = Some(why),
+        }
+        record.at_ms = self.at_ms();
+        Ok(record)
+    }
+
+    async fn measure(
+        &mut self,
+        case: &Case,
+        round: u32,
+        environment: &EnvironmentName,
+        record: &mut TrialRecord,
+    ) -> Result<Result<Vec<f64>, String>, SweepError> {
+        if let Err(why) = self.give_turn(environment).await {
+            return Ok(Err(why));
+        }
+        let root = std::path::Path::new("/");
+        let cancel = self.cancel.clone();
+        let output_limit = self.limits.output_bytes;
+        let Some(slot) = self.slots.get_mut(environment) else {
+            return Ok(Err("the environment is not running".to_owned()));
+        };
+        let target = target(slot, case, round);
+        let exec = exec(&case.trial, &target, output_limit);
+        let before = HostClock::read(root);
+        let agent: &mut AgentClient = match (case.placement, &mut self.client) {
+            (Placement::Inside, _) => slot.session.agent(),
+            (Placement::Client, Some(client)) => &mut client.client,
+            (Placement::Client, None) => return Ok(Err("there is no network client".to_owned())),
+        };
+        let result = tokio::select! {
+            result = agent.exec(exec) => result,
+            () = cancel.cancelled() => return Err(SweepError::Cancelled),
+        };
+        if let (Ok(before), Ok(after)) = (before, HostClock::read(root)) {
+            let spent = after.delta(&before);
+            record.host =
+                Some(HostCost { busy_us: spent.busy_us, steal_us: spent.steal_us, psi_cpu_us: spent.psi_cpu_us });
+        }
+        if case.placement == Placement::Client {
+            slot.network_trials += 1;
+        }
+        Ok(match result {
+            Ok(result) => {
+                record.usage = Some(result.usage);
+                values(case, &result)
+            }
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Stops the CPUs of the other environments and lets this one run.
+    async fn give_turn(&mut self, environment: &EnvironmentName) -> Result<(), String> {
+        for (name, slot) in &mut self.slots {
+            let done = if name == environment { slot.session.wake().await } else { slot.session.rest().await };
+            if let Err(error) = done
+                && name == environment
+            {
+                return Err(error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops all sessions and the client. Failures are shown; `clean` can finish the work.
+    async fn stop(&mut self) {
+        if let Some(client) = self.client.take() {
+            client.stop().await;
+        }
+        for (name, slot) in std::mem::take(&mut self.slots) {
+            if let Err(error) = slot.session.stop().await {
+                self.progress.step(Step::Note(format!("{name} did not stop cleanly: {error}")));
+            }
+        }
+    }
+}
+
+/// `workload/case`.
+pub(super) fn label(case: &Case) -> String {
+    format!("{}/{}", case.workload, case.name)
+}
+
+/// The values of the placeholders for the timed command.
+pub(super) fn target(slot: &Slot, case: &Case, round: u32) -> Target {
+    let address = slot.session.server_address();
+    let host = match case.placement {
+        Placement::Inside => address.inside,
+        Placement::Client => address.client,
+    };
+    Target {
+        data: DATA.to_owned(),
+        host: host.to_string(),
+        port: case.server.as_ref().and_then(|s| slot.ports.get(s.name)).copied().unwrap_or(0),
+        slice: round % case.slices.max(1),
+    }
+}
+
+pub(super) fn exec(command: &crate::workload::CommandTemplate, target: &Target, output_limit: usize) -> Exec {
+    Exec {
+        argv: command.fill(target),
+        env: BTreeMap::new(),
+        cwd: None,
+        timeout_ms: u64::from(command.timeout_s) * 1000,
+        output_limit,
+    }
+}
+
+/// Why a command's result is no success.
+pub(super) fn failure(argv0: &str, result: &ExecResult) -> Option<String> {
+    let last = |text: &str| text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it printed nothing").to_owned();
+    let words = if result.stderr.trim().is_empty() { last(&result.stdout) } else { last(&result.stderr) };
+    if result.timed_out {
+        return Some(format!("{argv0} did not end in time and was killed: {words}"));
+    }
+    match (result.code, result.signal) {
+        (Some(0), _) => None,
+        (Some(code), _) => Some(format!("{argv0} ended with exit code {code}: {words}")),
+        (None, signal) => Some(format!("{argv0} was ended by signal {}: {words}", signal.unwrap_or(0))),
+    }
+}
+
+/// The values of a trial, or why there are none. A value that is not a positive number is none.
+fn values(case: &Case, result: &ExecResult) -> Result<Vec<f64>, String> {
+    if let Some(why) = failure(&case.trial.argv[0], result) {
+        return Err(why);
+    }
+    let values = (case.parse)(result).map_err(|e| e.to_string())?;
+    if values.len() != case.metrics.len() {
+        return Err(format!("{} values for {} metrics", values.len(), case.metrics.len()));
+    }
+    for (value, metric) in values.iter().zip(&case.metrics) {
+        if !value.is_finite() || *value <= 0.0 {
+            return Err(format!("{} is {value}, which cannot be a measurement", metric.metric));
+        }
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::fixtures::{case, exec_result};
+
+    #[test]
+    fn garbage_zero_and_failure_give_no_value() {
+        let case = case("a", &["native", "docker"]);
+        assert_eq!(values(&case, &exec_result("12.5\n", 0)), Ok(vec![12.5]));
+        assert!(values(&case, &exec_result("", 0)).expect_err("nothing").contains("expected a number"));
+        assert!(values(&case, &exec_result("banana", 0)).expect_err("garbage").contains("banana"));
+        assert!(values(&case, &exec_result("0", 0)).expect_err("zero").contains("cannot be a measurement"));
+        assert!(values(&case, &exec_result("NaN", 0)).is_err());
+        let failed = values(&case, &exec_result("first\nno space left on device\n", 28)).expect_err("failed");
+        assert!(failed.contains("exit code 28") && failed.contains("no space left"), "{failed}");
+    }
+}
