@@ -4,4 +4,5 @@
 //! subtree, are told in `docs/architecture.md` and held by `tests/architecture.rs`.
 #![forbid(unsafe_code)]
 
+pub mod host;
 pub mod model;
