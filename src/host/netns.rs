@@ -297,7 +297,7 @@ fn used_subnets(json: &str) -> Result<BTreeSet<u8>, NetworkError> {
         });
         for (address, prefix) in addresses.chain(route) {
             // Wider than the whole of 198.18.0.0/15 is a default route or the like, which ours is more specific than.
-            if prefix >= 15 && prefix <= 32 {
+            if (15..=32).contains(&prefix) {
                 used.extend((0..=u8::MAX).filter(|x| meets(address, prefix, *x)));
             }
         }

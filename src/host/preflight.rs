@@ -126,20 +126,12 @@ impl Preflight {
         );
         // The directory need not exist yet.
         let stat = self.state.ancestors().find_map(|path| rustix::fs::statvfs(path).ok());
-        match stat.map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize)) {
-            Some(free) => {
-                let state = if free < self.need_disk { FindingState::Fail } else { FindingState::Ok };
-                Finding::new(
-                    "free-disk",
-                    state,
-                    format!("{} in {}", gib(free), self.state.display()),
-                    &remedy,
-                )
-            }
-            None => {
-                let observed = format!("{} cannot be looked at", self.state.display());
-                Finding::new("free-disk", FindingState::Fail, observed, &remedy)
-            }
+        if let Some(free) = stat.map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize)) {
+            let state = if free < self.need_disk { FindingState::Fail } else { FindingState::Ok };
+            Finding::new("free-disk", state, format!("{} in {}", gib(free), self.state.display()), &remedy)
+        } else {
+            let observed = format!("{} cannot be looked at", self.state.display());
+            Finding::new("free-disk", FindingState::Fail, observed, &remedy)
         }
     }
 

@@ -36,6 +36,12 @@ pub enum ProvisionError {
         /// Programs that are missing.
         tools: String,
     },
+    /// Another root path.
+    #[error("only the host that runs this can be provisioned, not one at {root}; use the root path /")]
+    NotThisHost {
+        /// The root path.
+        root: PathBuf,
+    },
     /// apt failed.
     #[error("{failure}; mend apt's sources or the network, then run it again{update}")]
     Apt {
@@ -160,8 +166,11 @@ impl Provision {
         needs
     }
 
-    /// Whether this is a Debian or Ubuntu of ours to change; `packages` are named in the error.
+    /// Whether this is our host, and ours to change; `packages` are named in the error.
     fn may_change(&self, packages: &[&str]) -> Result<(), ProvisionError> {
+        if self.root != Path::new("/") {
+            return Err(ProvisionError::NotThisHost { root: self.root.clone() });
+        }
         if !rustix::process::geteuid().is_root() {
             let packages = if packages.is_empty() { "and start docker".into() } else { packages.join(" ") };
             return Err(ProvisionError::NotRoot { packages });

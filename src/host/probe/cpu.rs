@@ -61,7 +61,7 @@ fn list_length(text: &str) -> Option<usize> {
 pub(super) fn short_model(model: &str) -> String {
     let plain = model.replace("(R)", " ").replace("(TM)", " ").replace("(tm)", " ").replace('@', " ");
     let words = plain.split_whitespace().filter(|word| !matches!(*word, "CPU" | "Processor"));
-    let ascii = words.map(|word| word.chars().filter(|c| c.is_ascii_graphic()).collect::<String>());
+    let ascii = words.map(|word| word.chars().filter(char::is_ascii_graphic).collect::<String>());
     let text = ascii.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     // A host class begins with a letter or digit, and needs room for the numbers.
     text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).chars().take(70).collect()

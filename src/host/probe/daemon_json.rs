@@ -7,25 +7,25 @@ const HIDDEN: &str = "***";
 /// Compact JSON with sorted keys and everything that looks like a secret replaced by `***`.
 pub(super) fn normalised(text: &str) -> String {
     match serde_json::from_str::<Value>(text) {
-        Ok(value) => normalise(value, None).to_string(),
+        Ok(value) => normalise(value).to_string(),
         // dockerd would not start with it; the text itself could hold anything.
         Err(_) if text.trim().is_empty() => "{}".to_owned(),
         Err(_) => "not valid JSON".to_owned(),
     }
 }
 
-fn normalise(value: Value, key: Option<&str>) -> Value {
+fn normalise(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<(String, Value)> = map.into_iter().collect();
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             let entries = entries.into_iter().map(|(key, value)| {
-                let value = if is_secret(&key) { Value::from(HIDDEN) } else { normalise(value, Some(&key)) };
+                let value = if is_secret(&key) { Value::from(HIDDEN) } else { normalise(value) };
                 (key, value)
             });
             Value::Object(entries.collect::<Map<_, _>>())
         }
-        Value::Array(items) => items.into_iter().map(|item| normalise(item, key)).collect(),
+        Value::Array(items) => items.into_iter().map(normalise).collect(),
         Value::String(text) => Value::from(redact(&text)),
         other => other,
     }

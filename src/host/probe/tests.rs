@@ -130,7 +130,7 @@ fn a_qemu_of_the_administrator_is_not_the_package() {
 #[test]
 fn cgroup_versions_are_told_apart() {
     let version = |lines: &[&str]| {
-        let text: String = lines.iter().map(|l| format!("1 1 0:1 / {l} rw\n")).collect();
+        let text: String = lines.iter().flat_map(|line| ["1 1 0:1 / ", line, " rw\n"]).collect();
         cgroup_version(&mountinfo::parse(&text))
     };
     let (root, tmpfs) = ("/ rw - ext4 a", "/sys/fs/cgroup rw - tmpfs t");
