@@ -7,5 +7,7 @@
 pub mod command;
 pub mod durable;
 pub mod environment;
+pub mod host;
 pub mod model;
+pub mod sweep;
 pub mod workload;

@@ -1,0 +1,26 @@
+//! Floor 3: the machine that sweeps. Reads what it is made of and how quiet it is, takes the one lock,
+//! makes and removes the network of a sweep, installs what is missing.
+//!
+//! Imports the model only. Everything that reads takes the root path, so tests read a fake tree.
+
+mod command;
+pub mod cpu_clock;
+mod files;
+pub mod leftovers;
+pub mod lock;
+mod mountinfo;
+pub mod netns;
+pub mod noise;
+pub mod preflight;
+pub mod probe;
+mod processes;
+pub mod provision;
+
+pub use cpu_clock::{ClockError, HostClock, HostSample};
+pub use leftovers::{Leftover, LeftoverError, LeftoverKind};
+pub use lock::{Holder, HolderText, HostLock, LivingSweep, LockError};
+pub use netns::{NetworkError, NetworkPlan};
+pub use noise::Noise;
+pub use preflight::{Finding, FindingState, Preflight};
+pub use probe::Probe;
+pub use provision::{Need, Provision, ProvisionError};

@@ -1,0 +1,157 @@
+//! Starting docker's engine so that it outlives us and our terminal.
+
+use super::{super::command, super::files, ProvisionError};
+use std::{
+    fs::{self, OpenOptions},
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    process::Child,
+    time::{sleep, timeout},
+};
+
+/// How long an engine may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an engine that ended at once leaves the field to another that is starting.
+const SECOND_CHANCE: Duration = Duration::from_secs(10);
+
+/// Whether an engine answers `GET /_ping` at a socket, within two seconds.
+pub(super) async fn answers(socket: &Path) -> bool {
+    let ping = async {
+        let mut stream = UnixStream::connect(socket).await?;
+        stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n").await?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = timeout(Duration::from_secs(2), ping).await;
+    answer.is_ok_and(|answer| answer.is_ok_and(|bytes| is_ok(&String::from_utf8_lossy(&bytes))))
+}
+
+fn is_ok(answer: &str) -> bool {
+    answer.starts_with("HTTP/1.") && answer.split(' ').nth(1) == Some("200")
+}
+
+/// Starts the engine, with systemd where it runs, and waits until it answers.
+pub(super) async fn start(
+    root: &Path,
+    state: &Path,
+    socket: &Path,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), ProvisionError> {
+    // sd_booted(3)
+    if files::under(root, "/run/systemd/system").is_dir() {
+        with_systemd(socket, say).await
+    } else {
+        by_hand(state, socket, say).await
+    }
+}
+
+async fn with_systemd(socket: &Path, say: &mut (dyn FnMut(&str) + Send)) -> Result<(), ProvisionError> {
+    say("systemctl start docker");
+    let started = command::run("systemctl", &["start", "docker"]).await;
+    let why = match started {
+        Ok(_) => match wait(socket, None).await {
+            Ok(()) => return Ok(()),
+            Err(why) => why,
+        },
+        Err(failure) => failure.to_string(),
+    };
+    let log = ["-u", "docker", "-n", "15", "--no-pager", "-o", "cat"];
+    let lines = command::run("journalctl", &log).await.unwrap_or_else(|failure| failure.to_string());
+    let log = "journalctl -u docker".to_owned();
+    Err(ProvisionError::Engine { socket: socket.to_owned(), why, log, lines })
+}
+
+async fn by_hand(
+    state: &Path,
+    socket: &Path,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), ProvisionError> {
+    let log = state.join("dockerd.log");
+    say(&format!("starting dockerd in the background (no systemd here), log {}", log.display()));
+    let io = |source| ProvisionError::Io { path: log.clone(), source };
+    fs::create_dir_all(state).map_err(io)?;
+    let file = OpenOptions::new().create(true).append(true).open(&log).map_err(io)?;
+    let begin = file.metadata().map_err(io)?.len();
+    let stderr = file.try_clone().map_err(io)?;
+    // A session of its own: neither a signal to our process group nor the end of the terminal reaches it. setsid
+    // does not fork here, since a child that was just made leads no process group, so the child is dockerd.
+    let mut command = command::command("setsid");
+    command.arg("dockerd").env_clear().envs(environment()).current_dir("/");
+    command.stdout(Stdio::from(file)).stderr(Stdio::from(stderr));
+    let why = match command.spawn() {
+        Ok(mut child) => match wait(socket, Some(&mut child)).await {
+            Ok(()) => return Ok(()),
+            Err(why) => why,
+        },
+        Err(e) => format!("setsid (util-linux) cannot be started: {e}"),
+    };
+    let text = fs::read(&log).unwrap_or_default();
+    let new = usize::try_from(begin).ok().and_then(|begin| text.get(begin..)).unwrap_or(&text);
+    let lines = command::last_lines(&String::from_utf8_lossy(new), 15);
+    Err(ProvisionError::Engine { socket: socket.to_owned(), why, log: log.display().to_string(), lines })
+}
+
+/// What a daemon may inherit from us: nothing that names a sweep (it would be cleaned away), a CI job (its runner
+/// ends what a job left) or a token. Proxies it needs.
+fn environment() -> Vec<(String, String)> {
+    let mut kept = vec![("PATH".to_owned(), command::search_path()), ("HOME".to_owned(), "/root".to_owned())];
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"] {
+        kept.extend(std::env::var(name).ok().map(|value| (name.to_owned(), value)));
+    }
+    kept
+}
+
+/// Waits until an engine answers; what happened instead is the error.
+async fn wait(socket: &Path, mut child: Option<&mut Child>) -> Result<(), String> {
+    let start = Instant::now();
+    let mut end: Option<(Instant, String)> = None;
+    while start.elapsed() < PATIENCE {
+        if answers(socket).await {
+            return Ok(());
+        }
+        if let Some(Ok(Some(status))) = child.as_deref_mut().map(Child::try_wait) {
+            // A package's own script may have started another in this moment.
+            let (since, why) =
+                end.get_or_insert_with(|| (Instant::now(), format!("dockerd ended with {status}")));
+            if since.elapsed() > SECOND_CHANCE {
+                return Err(why.clone());
+            }
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    Err(format!("nothing for {} s", PATIENCE.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_engine_that_says_ok_answers() {
+        assert!(is_ok("HTTP/1.0 200 OK\r\n\r\nOK") && is_ok("HTTP/1.1 200 OK\r\n"));
+        assert!(!is_ok("HTTP/1.1 503 No\r\n") && !is_ok("") && !is_ok("200 200"));
+    }
+
+    #[tokio::test]
+    async fn a_socket_without_an_engine_does_not_answer() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        assert!(!answers(&dir.path().join("none")).await);
+        let path = dir.path().join("dead");
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("bind"));
+        assert!(!answers(&path).await);
+        let path = dir.path().join("mute");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).expect("bind");
+        assert!(!answers(&path).await);
+    }
+
+    #[test]
+    fn a_daemon_inherits_no_name_of_a_sweep() {
+        assert!(environment().iter().all(|(name, _)| !name.contains("TOLLGATE") && !name.contains("GITHUB")));
+    }
+}
