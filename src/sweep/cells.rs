@@ -20,7 +20,11 @@ pub struct Cells {
 impl Cells {
     /// A cell is given up with more than `max_failed_share` of `rounds` failed: it can no longer be judged.
     pub fn new(rounds: u32, max_failed_share: f64) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32, rounded down")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a u32, rounded down"
+        )]
         let allowed = (f64::from(rounds) * max_failed_share) as u32;
         Self { cells: BTreeMap::new(), allowed }
     }

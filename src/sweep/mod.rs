@@ -1,13 +1,13 @@
 //! Floor 4: R rounds of everything. A plan is made, run with a journal, and assembled into a record.
 
+mod cells;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod journal;
 pub mod plan;
+mod prepare;
 pub mod progress;
 pub mod record;
-mod cells;
-mod prepare;
 pub mod run;
 
 pub use journal::{Header, Journal, JournalError, Recorded};

@@ -51,7 +51,12 @@ impl Plan {
             .iter()
             .map(|case| PlannedCase {
                 case: case.clone(),
-                environments: case.environments.iter().filter(|e| environments.contains(e)).cloned().collect(),
+                environments: case
+                    .environments
+                    .iter()
+                    .filter(|e| environments.contains(e))
+                    .cloned()
+                    .collect(),
             })
             .filter(|planned| planned.environments.len() > 1)
             .collect();

@@ -65,7 +65,8 @@ impl Runner<'_> {
                     let refuted = proofs.iter().find(|p| !p.holds).cloned();
                     self.journal.append(&Line::Proofs(proofs))?;
                     if let Some(p) = refuted {
-                        let reason = format!("it is not what its label says: \"{}\" fails: {}", p.claim, p.observed);
+                        let reason =
+                            format!("it is not what its label says: \"{}\" fails: {}", p.claim, p.observed);
                         self.lose(&environment, &reason)?;
                     }
                 }
@@ -81,7 +82,9 @@ impl Runner<'_> {
         let mut servers: Vec<(Server, Result<(), String>)> = Vec::new();
         let mut prepared: Vec<(CommandTemplate, Result<(), String>)> = Vec::new();
         for (index, planned) in plan.cases.iter().enumerate() {
-            if !planned.environments.contains(environment) || self.cells.given_up(index, environment).is_some() {
+            if !planned.environments.contains(environment)
+                || self.cells.given_up(index, environment).is_some()
+            {
                 continue;
             }
             let limit = self.limits.clone();
@@ -162,7 +165,9 @@ async fn prepare(
     let address = slot.session.server_address();
     let target = inside(slot, case, address.inside);
     let outcome = match slot.session.agent().exec(exec(command, &target, output_limit)).await {
-        Ok(result) => failure(&command.argv[0], &result).map_or(Ok(()), |why| Err(format!("preparation: {why}"))),
+        Ok(result) => {
+            failure(&command.argv[0], &result).map_or(Ok(()), |why| Err(format!("preparation: {why}")))
+        }
         Err(error) => Err(format!("preparation: {error}")),
     };
     done.push((command.clone(), outcome.clone()));

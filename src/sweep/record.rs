@@ -16,7 +16,9 @@ pub fn complete_blocks(plan: &Plan, recorded: &Recorded) -> BTreeSet<usize> {
         seen.entry(trial.block).or_default().insert(&trial.environment);
     }
     seen.into_iter()
-        .filter(|(block, environments)| plan.blocks.get(*block).is_some_and(|b| b.order.len() == environments.len()))
+        .filter(|(block, environments)| {
+            plan.blocks.get(*block).is_some_and(|b| b.order.len() == environments.len())
+        })
         .map(|(block, _)| block)
         .collect()
 }
@@ -29,7 +31,12 @@ struct CellLines<'a> {
 
 /// Makes the record. `plan` must be the plan of the journal's header; `wanted` are all cases of its workloads
 /// with the environments that were asked for, so that what is not available is in the record, too.
-pub fn assemble(plan: &Plan, recorded: &Recorded, wanted: &[PlannedCase], finished_at: DateTime<Utc>) -> Sweep {
+pub fn assemble(
+    plan: &Plan,
+    recorded: &Recorded,
+    wanted: &[PlannedCase],
+    finished_at: DateTime<Utc>,
+) -> Sweep {
     let header = &recorded.header;
     let mut fingerprint = header.fingerprint.clone();
     let facts: BTreeMap<String, String> = recorded

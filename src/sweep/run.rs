@@ -134,14 +134,20 @@ impl Runner<'_> {
         if self.cancel.is_cancelled() { Err(SweepError::Cancelled) } else { Ok(()) }
     }
 
-    async fn whole(&mut self, crew: Crew, warmup_rounds: u32, done: &BTreeSet<usize>) -> Result<(), SweepError> {
+    async fn whole(
+        &mut self,
+        crew: Crew,
+        warmup_rounds: u32,
+        done: &BTreeSet<usize>,
+    ) -> Result<(), SweepError> {
         let cancel = self.cancel.clone();
         tokio::select! {
             prepared = self.prepare(crew) => prepared?,
             () = cancel.cancelled() => return Err(SweepError::Cancelled),
         }
         self.progress.step(Step::WarmingUp);
-        let warmups: Vec<Block> = self.plan.blocks.iter().filter(|b| b.round <= warmup_rounds).cloned().collect();
+        let warmups: Vec<Block> =
+            self.plan.blocks.iter().filter(|b| b.round <= warmup_rounds).cloned().collect();
         for block in &warmups {
             for environment in &block.order {
                 self.trial(block, environment).await?;
@@ -169,7 +175,11 @@ impl Runner<'_> {
                 self.journal.append(&Line::Trial(record))?;
             }
             self.journal.sync()?;
-            self.progress.step(Step::Blocks { done: index + 1, of: plan.blocks.len(), failed: self.cells.failures() });
+            self.progress.step(Step::Blocks {
+                done: index + 1,
+                of: plan.blocks.len(),
+                failed: self.cells.failures(),
+            });
         }
         Ok(())
     }
@@ -209,7 +219,11 @@ impl Runner<'_> {
     }
 
     /// One trial, while every other environment rests. An error only when the sweep must end.
-    async fn trial(&mut self, block: &Block, environment: &EnvironmentName) -> Result<TrialRecord, SweepError> {
+    async fn trial(
+        &mut self,
+        block: &Block,
+        environment: &EnvironmentName,
+    ) -> Result<TrialRecord, SweepError> {
         self.check_cancelled()?;
         let case = &self.plan.cases[block.case].case;
         let mut record = TrialRecord {
@@ -265,8 +279,11 @@ impl Runner<'_> {
         };
         if let (Ok(before), Ok(after)) = (before, HostClock::read(root)) {
             let spent = after.delta(&before);
-            record.host =
-                Some(HostCost { busy_us: spent.busy_us, steal_us: spent.steal_us, psi_cpu_us: spent.psi_cpu_us });
+            record.host = Some(HostCost {
+                busy_us: spent.busy_us,
+                steal_us: spent.steal_us,
+                psi_cpu_us: spent.psi_cpu_us,
+            });
         }
         if case.placement == Placement::Client {
             slot.network_trials += 1;
@@ -283,7 +300,8 @@ impl Runner<'_> {
     /// Stops the CPUs of the other environments and lets this one run.
     async fn give_turn(&mut self, environment: &EnvironmentName) -> Result<(), String> {
         for (name, slot) in &mut self.slots {
-            let done = if name == environment { slot.session.wake().await } else { slot.session.rest().await };
+            let done =
+                if name == environment { slot.session.wake().await } else { slot.session.rest().await };
             if let Err(error) = done
                 && name == environment
             {
@@ -338,7 +356,9 @@ pub(super) fn exec(command: &crate::workload::CommandTemplate, target: &Target, 
 
 /// Why a command's result is no success.
 pub(super) fn failure(argv0: &str, result: &ExecResult) -> Option<String> {
-    let last = |text: &str| text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it printed nothing").to_owned();
+    let last = |text: &str| {
+        text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it printed nothing").to_owned()
+    };
     let words = if result.stderr.trim().is_empty() { last(&result.stdout) } else { last(&result.stderr) };
     if result.timed_out {
         return Some(format!("{argv0} did not end in time and was killed: {words}"));

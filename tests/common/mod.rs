@@ -22,14 +22,16 @@ pub fn not_everything() -> Option<String> {
         std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|d| d.join(name).exists()))
             || Path::new("/usr/sbin").join(name).exists()
     };
-    no_root().or_else(|| {
-        (!Path::new("/var/run/docker.sock").exists()).then(|| "there is no Docker engine".to_owned())
-    }).or_else(|| {
-        ["qemu-system-x86_64", "mmdebstrap", "mke2fs", "ip"]
-            .into_iter()
-            .find(|p| !program(p))
-            .map(|p| format!("{p} is not installed; `tollgate provision` installs it"))
-    })
+    no_root()
+        .or_else(|| {
+            (!Path::new("/var/run/docker.sock").exists()).then(|| "there is no Docker engine".to_owned())
+        })
+        .or_else(|| {
+            ["qemu-system-x86_64", "mmdebstrap", "mke2fs", "ip"]
+                .into_iter()
+                .find(|p| !program(p))
+                .map(|p| format!("{p} is not installed; `tollgate provision` installs it"))
+        })
 }
 
 /// Where tests keep the bench image, so that it is built once.
