@@ -1,0 +1,387 @@
+//! What every format shows, before it is laid out: the toll table, the verdicts in order, and what went wrong.
+//! All text in these types is cleaned ([`super::clean`]); formats add only their own escaping.
+
+use super::{clean, number};
+use crate::model::{
+    Attribution, Base, CellState, CellSummary, EnvironmentName, GateResult, Judgement, Verdict, VerdictKind,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The environment's name, with what must be said wherever it is shown: `kvm (TCG)`.
+pub fn label(environment: &EnvironmentName, emulated: bool) -> String {
+    if emulated && environment.base() == Base::Kvm {
+        format!("{environment} (TCG)")
+    } else {
+        environment.to_string()
+    }
+}
+
+/// The sign beside a number, so that colour is never the only difference.
+pub fn mark(kind: VerdictKind) -> &'static str {
+    match kind {
+        VerdictKind::Regressed => "▲",
+        VerdictKind::Suspected => "△",
+        VerdictKind::MeasurementFailed => "✗",
+        VerdictKind::Missing => "∅",
+        VerdictKind::Inconclusive => "?",
+        VerdictKind::Improved => "▼",
+        VerdictKind::NoBaseline => "*",
+        VerdictKind::Unchanged => "=",
+    }
+}
+
+/// The words for a verdict, as in legends and headings.
+pub fn words(kind: VerdictKind) -> &'static str {
+    match kind {
+        VerdictKind::MeasurementFailed => "measurement failed",
+        VerdictKind::NoBaseline => "no baseline",
+        VerdictKind::Unchanged => "unchanged (proven)",
+        other => other.as_str(),
+    }
+}
+
+/// The words for an attribution.
+pub fn attribution(a: Attribution) -> &'static str {
+    match a {
+        Attribution::EnvironmentSlower => "environment slower",
+        Attribution::NativeFaster => "native faster",
+        Attribution::Both => "environment slower and native faster",
+        Attribution::Unclear => "origin unclear",
+    }
+}
+
+/// The sentence that must stand beside every toll of an emulated machine; none for other sweeps.
+pub fn emulation(result: &GateResult) -> Option<String> {
+    if !result.is_emulated() {
+        return None;
+    }
+    let names: BTreeSet<&EnvironmentName> = result
+        .cells
+        .iter()
+        .map(|c| &c.environment)
+        .chain(result.judgement.verdicts.iter().map(|v| &v.environment))
+        .filter(|e| e.base() == Base::Kvm)
+        .collect();
+    let names: Vec<String> = names.into_iter().map(ToString::to_string).collect();
+    Some(match names.as_slice() {
+        [] => return None,
+        [one] => format!("{one} ran under TCG emulation: its tolls are the emulator's, not KVM's"),
+        many => {
+            format!("{} ran under TCG emulation: their tolls are the emulator's, not KVM's", many.join(", "))
+        }
+    })
+}
+
+/// `workload/case/metric`, cleaned.
+pub fn metric_name(verdict: &Verdict) -> String {
+    clean::name(&format!("{}/{}/{}", verdict.workload, verdict.case, verdict.metric))
+}
+
+/// The verdicts of one kind, in the judge's order.
+pub fn of_kind(judgement: &Judgement, kind: VerdictKind) -> Vec<&Verdict> {
+    judgement.verdicts.iter().filter(|v| v.verdict == kind).collect()
+}
+
+/// The kinds whose verdicts carry numbers, in the order in which a person wants to read them.
+pub const JUDGED: [VerdictKind; 5] = [
+    VerdictKind::Regressed,
+    VerdictKind::Suspected,
+    VerdictKind::Improved,
+    VerdictKind::Inconclusive,
+    VerdictKind::Unchanged,
+];
+
+/// One cell of the toll table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Toll {
+    /// Not planned here.
+    Absent,
+    /// Measured against native, percent.
+    Percent(f64),
+    /// Measured, but there is no native value to compare with (a container's life cycle): the value itself.
+    Value(String),
+    /// This host cannot run it.
+    Unavailable,
+    /// Tried, and failed.
+    Failed,
+    /// In the baseline, but not in this sweep.
+    Missing,
+}
+
+impl Toll {
+    /// As shown: `+14 %`, `~0`, `n/a`, `failed`, `missing`.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Absent => String::new(),
+            Self::Percent(pct) => number::toll(*pct),
+            Self::Value(value) => value.clone(),
+            Self::Unavailable => "n/a".to_owned(),
+            Self::Failed => "failed".to_owned(),
+            Self::Missing => "missing".to_owned(),
+        }
+    }
+}
+
+/// One metric of the toll table.
+#[derive(Debug, Clone)]
+pub struct TollRow {
+    /// Workload.
+    pub workload: String,
+    /// Case.
+    pub case: String,
+    /// Metric.
+    pub metric: String,
+    /// The median of the native values with its unit; `-` without one.
+    pub native: String,
+    /// One for each of the table's environments, with the verdict on it.
+    pub cells: Vec<(Toll, Option<VerdictKind>)>,
+}
+
+/// Tolls: one row a metric, one column an environment.
+#[derive(Debug, Clone)]
+pub struct TollTable {
+    /// The columns, native left out.
+    pub environments: Vec<EnvironmentName>,
+    /// The rows: cases with regressions first, otherwise in the order of the sweep.
+    pub rows: Vec<TollRow>,
+    /// The verdicts that occur beside a cell, in their order of weight; what a legend must explain.
+    pub marks: BTreeSet<VerdictKind>,
+}
+
+impl TollTable {
+    /// The rows by workload and case.
+    pub fn groups(&self) -> impl Iterator<Item = &[TollRow]> {
+        self.rows.chunk_by(|a, b| (&a.workload, &a.case) == (&b.workload, &b.case))
+    }
+}
+
+type Key<'a> = (&'a str, &'a str, &'a str);
+
+/// The toll table of a sweep, verdicts beside the cells.
+pub fn toll_table(result: &GateResult) -> TollTable {
+    let verdicts = &result.judgement.verdicts;
+    let environments: Vec<EnvironmentName> = result
+        .cells
+        .iter()
+        .map(|c| &c.environment)
+        .chain(verdicts.iter().map(|v| &v.environment))
+        .filter(|e| !e.is_native())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .cloned()
+        .collect();
+    let cells: BTreeMap<(Key, &EnvironmentName), &CellSummary> =
+        result.cells.iter().map(|c| ((cell_key(c), &c.environment), c)).collect();
+    let kinds: BTreeMap<(Key, &EnvironmentName), VerdictKind> =
+        verdicts.iter().map(|v| ((verdict_key(v), &v.environment), v.verdict)).collect();
+    // On a first run every mark would be the same and say nothing.
+    let judged = kinds.values().any(|k| *k != VerdictKind::NoBaseline);
+
+    let mut order: Vec<Key> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for key in result.cells.iter().map(cell_key).chain(verdicts.iter().map(verdict_key)) {
+        if seen.insert(key) {
+            order.push(key);
+        }
+    }
+    let reference = EnvironmentName::NATIVE;
+    let mut marks = BTreeSet::new();
+    let mut rows: Vec<TollRow> = Vec::with_capacity(order.len());
+    for key in order {
+        let native = cells.get(&(key, &reference));
+        let row_cells = environments
+            .iter()
+            .map(|environment| {
+                let kind = kinds.get(&(key, environment)).copied();
+                let toll = toll_of(cells.get(&(key, environment)).copied(), kind);
+                let shown = kind.filter(|_| judged && matches!(toll, Toll::Percent(_) | Toll::Value(_)));
+                marks.extend(shown);
+                (toll, shown)
+            })
+            .collect();
+        rows.push(TollRow {
+            workload: clean::name(key.0),
+            case: clean::name(key.1),
+            metric: clean::name(key.2),
+            native: native.map_or_else(|| number::NONE.to_owned(), |c| native_text(c)),
+            cells: row_cells,
+        });
+    }
+    sort_worst_first(&mut rows);
+    TollTable { environments, rows, marks }
+}
+
+fn cell_key(c: &CellSummary) -> Key<'_> {
+    (&c.workload, &c.case, &c.metric)
+}
+
+fn verdict_key(v: &Verdict) -> Key<'_> {
+    (&v.workload, &v.case, &v.metric)
+}
+
+fn native_text(cell: &CellSummary) -> String {
+    match (cell.state, cell.median) {
+        (CellState::Ok, Some(median)) => number::value(median, &clean::name(&cell.unit)),
+        (CellState::Ok, None) => number::NONE.to_owned(),
+        (CellState::Unavailable, _) => "n/a".to_owned(),
+        (CellState::MeasurementFailed, _) => "failed".to_owned(),
+    }
+}
+
+fn toll_of(cell: Option<&CellSummary>, kind: Option<VerdictKind>) -> Toll {
+    let Some(cell) = cell else {
+        return match kind {
+            Some(VerdictKind::Missing) => Toll::Missing,
+            Some(VerdictKind::MeasurementFailed) => Toll::Failed,
+            _ => Toll::Absent,
+        };
+    };
+    match (cell.state, cell.toll_pct, cell.median) {
+        (CellState::Unavailable, ..) => Toll::Unavailable,
+        (CellState::MeasurementFailed, ..) | (CellState::Ok, None, None) => Toll::Failed,
+        (CellState::Ok, Some(pct), _) => Toll::Percent(pct),
+        (CellState::Ok, None, Some(median)) => Toll::Value(number::value(median, &clean::name(&cell.unit))),
+    }
+}
+
+/// Cases by their worst verdict, then metrics within their case; the sweep's order where that is equal.
+fn sort_worst_first(rows: &mut [TollRow]) {
+    let mut weight: BTreeMap<(String, String), (u8, usize)> = BTreeMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        let entry = weight.entry((row.workload.clone(), row.case.clone())).or_insert((u8::MAX, at));
+        entry.0 = entry.0.min(badness(row));
+    }
+    rows.sort_by_key(|row| {
+        let group =
+            weight.get(&(row.workload.clone(), row.case.clone())).copied().unwrap_or((u8::MAX, usize::MAX));
+        (group, badness(row))
+    });
+}
+
+/// 0 for a row with a regression, 1 with a suspicion, 2 otherwise.
+fn badness(row: &TollRow) -> u8 {
+    let worst = row.cells.iter().filter_map(|(_, kind)| *kind).min();
+    match worst {
+        Some(VerdictKind::Regressed) => 0,
+        Some(VerdictKind::Suspected) => 1,
+        _ => 2,
+    }
+}
+
+/// Something that was not measured or not judged, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// `unavailable`, `measurement failed`, `some rounds failed`, `missing`, `no baseline`.
+    pub what: &'static str,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Why, with the remedy.
+    pub reason: String,
+    /// Which cases: `fio/randread-qd16`, or `everything`.
+    pub scope: String,
+}
+
+/// All troubles of a gate: failures first, then what is missing, then what this host cannot run.
+pub fn troubles(result: &GateResult) -> Vec<Trouble> {
+    let mut list = Collector::default();
+    for c in &result.cells {
+        list.planned(&c.environment, &c.workload, &c.case);
+        let what = match (c.state, &c.reason) {
+            (CellState::Ok, None) => continue,
+            (CellState::Ok, Some(_)) => "some rounds failed",
+            (CellState::Unavailable, _) => "unavailable",
+            (CellState::MeasurementFailed, _) => "measurement failed",
+        };
+        list.add(what, &c.environment, c.reason.as_deref().unwrap_or_default(), &c.workload, &c.case);
+    }
+    let failed: BTreeSet<(Key, &EnvironmentName)> = result
+        .cells
+        .iter()
+        .filter(|c| c.state != CellState::Ok)
+        .map(|c| (cell_key(c), &c.environment))
+        .collect();
+    let first = result.judgement.verdicts.iter().all(|v| v.verdict == VerdictKind::NoBaseline);
+    for v in &result.judgement.verdicts {
+        if !first && !failed.contains(&(verdict_key(v), &v.environment)) {
+            list.add_verdict(v);
+        }
+    }
+    list.finish()
+}
+
+/// All troubles of a judgement alone.
+pub fn judgement_troubles(judgement: &Judgement) -> Vec<Trouble> {
+    let mut list = Collector::default();
+    for v in &judgement.verdicts {
+        list.planned(&v.environment, &v.workload, &v.case);
+        list.add_verdict(v);
+    }
+    list.finish()
+}
+
+#[derive(Default)]
+struct Collector {
+    planned: BTreeMap<EnvironmentName, BTreeSet<String>>,
+    found: BTreeMap<(usize, EnvironmentName, String), BTreeSet<String>>,
+}
+
+/// What can be wrong, in the order in which it is shown.
+const TROUBLES: [&str; 5] =
+    ["measurement failed", "missing", "some rounds failed", "unavailable", "no baseline"];
+
+impl Collector {
+    fn planned(&mut self, environment: &EnvironmentName, workload: &str, case: &str) {
+        self.planned.entry(environment.clone()).or_default().insert(format!("{workload}/{case}"));
+    }
+
+    fn add(&mut self, what: &str, environment: &EnvironmentName, reason: &str, workload: &str, case: &str) {
+        let rank = TROUBLES.iter().position(|t| *t == what).unwrap_or(TROUBLES.len() - 1);
+        let reason = if reason.trim().is_empty() { "no reason was recorded" } else { reason };
+        let key = (rank, environment.clone(), clean::text(reason));
+        self.found.entry(key).or_default().insert(format!("{workload}/{case}"));
+    }
+
+    fn add_verdict(&mut self, v: &Verdict) {
+        let what = match v.verdict {
+            VerdictKind::MeasurementFailed => "measurement failed",
+            VerdictKind::Missing => "missing",
+            VerdictKind::NoBaseline => "no baseline",
+            _ => return,
+        };
+        self.add(what, &v.environment, &v.reason, &v.workload, &v.case);
+    }
+
+    fn finish(self) -> Vec<Trouble> {
+        let Self { planned, found } = self;
+        found
+            .into_iter()
+            .map(|((rank, environment, reason), cases)| {
+                let everything = planned.get(&environment).is_some_and(|all| all.len() > 1 && *all == cases);
+                let scope = if everything { "everything".to_owned() } else { shortened(&cases) };
+                Trouble { what: TROUBLES[rank], environment, reason, scope }
+            })
+            .collect()
+    }
+}
+
+fn shortened(cases: &BTreeSet<String>) -> String {
+    const SHOWN: usize = 4;
+    let mut text = cases.iter().take(SHOWN).map(|c| clean::name(c)).collect::<Vec<_>>().join(", ");
+    if cases.len() > SHOWN {
+        text.push_str(&format!(" and {} more", cases.len() - SHOWN));
+    }
+    text
+}
+
+/// `35 % of 4 min 50 s was the harness's own`; none where nothing ran.
+pub fn timing(result: &GateResult) -> Option<String> {
+    let t = result.timing;
+    (t.wall_s > 0.0).then(|| {
+        format!("{:.0} % of {} was the harness's own", t.harness_share * 100.0, number::duration(t.wall_s))
+    })
+}
+
+/// The command that makes such a sweep again.
+pub fn reproduce(result: &GateResult) -> String {
+    format!("tollgate gate --always --profile {}", clean::name(&result.profile))
+}
