@@ -61,7 +61,7 @@ pub fn value(x: f64, unit: &str) -> String {
     {
         (x, unit) = (x / factor, larger);
     }
-    if x != 0.0 && x.abs() < 0.1 {
+    if x != 0.0 && x.abs() < 1.0 {
         if let Some((smaller, factor, _)) = LARGER.iter().find(|(_, _, to)| *to == unit) {
             (x, unit) = (x * factor, smaller);
         }
@@ -74,29 +74,36 @@ pub fn value(x: f64, unit: &str) -> String {
     }
 }
 
-/// A percentage without sign of plus or percent: one decimal below ten, none above; never `-0`.
-pub fn plain(pct: f64) -> String {
+/// A percentage without sign of plus or percent: one decimal below `whole_from`, none above; never `-0`.
+fn plain(pct: f64, whole_from: f64) -> String {
     if !pct.is_finite() {
         return NONE.to_owned();
     }
     let tenths = (pct * 10.0).round() / 10.0;
     // `+ 0.0` turns -0 into 0.
-    if tenths.abs() < 10.0 { format!("{:.1}", tenths + 0.0) } else { format!("{:.0}", pct.round() + 0.0) }
-}
-
-/// A change in percent: `+7.2 %`, `-0.3 %`, `+140 %`.
-pub fn change(pct: f64) -> String {
-    let text = plain(pct);
-    if text == NONE {
-        return text;
+    if tenths.abs() < whole_from {
+        format!("{:.1}", tenths + 0.0)
+    } else {
+        format!("{:.0}", pct.round() + 0.0)
     }
-    let sign = if text.starts_with('-') || text == "0.0" { "" } else { "+" };
-    format!("{sign}{text} %")
 }
 
-/// A toll in percent: as [`change`], and `~0` where it is negligible.
+fn signed(plain: &str) -> String {
+    if plain == NONE {
+        return NONE.to_owned();
+    }
+    let sign = if plain.starts_with('-') || plain == "0.0" { "" } else { "+" };
+    format!("{sign}{plain} %")
+}
+
+/// A change in percent: `+7.2 %`, `-0.3 %`, `+11.4 %`, `+140 %`.
+pub fn change(pct: f64) -> String {
+    signed(&plain(pct, 100.0))
+}
+
+/// A toll in percent: `+7.2 %`, `+14 %`, and `~0` where it is negligible.
 pub fn toll(pct: f64) -> String {
-    if pct.abs() < NEGLIGIBLE_PCT { "~0".to_owned() } else { change(pct) }
+    if pct.abs() < NEGLIGIBLE_PCT { "~0".to_owned() } else { signed(&plain(pct, 10.0)) }
 }
 
 /// A change with its 95 % interval: `+7.2 % [5.0, 9.4]`.
@@ -104,7 +111,9 @@ pub fn change_with_interval(pct: Option<f64>, interval: Option<[f64; 2]>) -> Str
     match (pct, interval) {
         (None, _) => NONE.to_owned(),
         (Some(pct), None) => change(pct),
-        (Some(pct), Some([low, high])) => format!("{} [{}, {}]", change(pct), plain(low), plain(high)),
+        (Some(pct), Some([low, high])) => {
+            format!("{} [{}, {}]", change(pct), plain(low, 100.0), plain(high, 100.0))
+        }
     }
 }
 
@@ -181,6 +190,7 @@ mod tests {
             (1_340.0, "us", "1.34 ms"),
             (0.05, "ms", "50.0 us"),
             (12.0, "us", "12.0 us"),
+            (0.145, "ms", "145 us"),
             (2_500_000.0, "us", "2.50 s"),
             (84_312.0, "1/s", "84.3k/s"),
             (1_500.0, "MB/s", "1.50 GB/s"),
@@ -199,8 +209,9 @@ mod tests {
             (7.24, "+7.2 %"),
             (-0.04, "0.0 %"),
             (0.0, "0.0 %"),
-            (9.96, "+10 %"),
-            (14.4, "+14 %"),
+            (9.96, "+10.0 %"),
+            (14.44, "+14.4 %"),
+            (140.4, "+140 %"),
             (-3.21, "-3.2 %"),
             (2_143.7, "+2144 %"),
             (f64::NAN, "-"),
@@ -208,6 +219,7 @@ mod tests {
         for (x, text) in cases {
             assert_eq!(change(x), text, "{x}");
         }
+        assert_eq!((toll(9.96), toll(14.4)), ("+10 %".into(), "+14 %".into()));
         assert_eq!((toll(0.49), toll(-0.3), toll(0.5)), ("~0".into(), "~0".into(), "+0.5 %".into()));
     }
 

@@ -149,6 +149,11 @@ pub struct TollTable {
 }
 
 impl TollTable {
+    /// Whether anything in it was measured; otherwise the list of troubles says all there is to say.
+    pub fn is_informative(&self) -> bool {
+        self.rows.iter().flat_map(|r| &r.cells).any(|(t, _)| matches!(t, Toll::Percent(_) | Toll::Value(_)))
+    }
+
     /// The rows by workload and case.
     pub fn groups(&self) -> impl Iterator<Item = &[TollRow]> {
         self.rows.chunk_by(|a, b| (&a.workload, &a.case) == (&b.workload, &b.case))
@@ -273,12 +278,19 @@ fn badness(row: &TollRow) -> u8 {
 pub struct Trouble {
     /// `unavailable`, `measurement failed`, `some rounds failed`, `missing`, `no baseline`.
     pub what: &'static str,
-    /// Where.
-    pub environment: EnvironmentName,
+    /// Where; the environments that share the reason and the scope.
+    pub environments: Vec<EnvironmentName>,
     /// Why, with the remedy.
     pub reason: String,
     /// Which cases: `fio/randread-qd16`, or `everything`.
     pub scope: String,
+}
+
+impl Trouble {
+    /// The environments' names: `docker, docker+nat`.
+    pub fn places(&self, emulated: bool) -> String {
+        self.environments.iter().map(|e| label(e, emulated)).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// All troubles of a gate: failures first, then what is missing, then what this host cannot run.
@@ -353,14 +365,17 @@ impl Collector {
 
     fn finish(self) -> Vec<Trouble> {
         let Self { planned, found } = self;
-        found
-            .into_iter()
-            .map(|((rank, environment, reason), cases)| {
-                let everything = planned.get(&environment).is_some_and(|all| all.len() > 1 && *all == cases);
-                let scope = if everything { "everything".to_owned() } else { shortened(&cases) };
-                Trouble { what: TROUBLES[rank], environment, reason, scope }
-            })
-            .collect()
+        let mut troubles: Vec<Trouble> = Vec::new();
+        for ((rank, environment, reason), cases) in found {
+            let everything = planned.get(&environment).is_some_and(|all| all.len() > 1 && *all == cases);
+            let scope = if everything { "everything".to_owned() } else { shortened(&cases) };
+            let what = TROUBLES[rank];
+            match troubles.iter_mut().find(|t| t.what == what && t.reason == reason && t.scope == scope) {
+                Some(same) => same.environments.push(environment),
+                None => troubles.push(Trouble { what, environments: vec![environment], reason, scope }),
+            }
+        }
+        troubles
     }
 }
 

@@ -32,14 +32,12 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
     let mut out = Sheet::new(style);
     out.answer(&answer::of_gate(result));
     if let Some(sweep) = &result.sweep {
-        out.line(&paint::ink(
+        let profile = clean::name(&result.profile);
+        out.wrapped(
+            "",
+            &format!("sweep {sweep}, profile {profile}, host class {}", result.host_class),
             Ink::Faint,
-            &format!(
-                "sweep {sweep}, profile {}, host class {}",
-                clean::name(&result.profile),
-                result.host_class
-            ),
-        ));
+        );
     }
     if let Some(warning) = view::emulation(result) {
         out.wrapped("! ", &warning, Ink::Unsure);
@@ -58,9 +56,10 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
     {
         out.heading("Verdicts that are not \"unchanged\"");
         out.block(&table);
+        out.note(&result.judgement);
     }
     let tolls = view::toll_table(result);
-    if !tolls.rows.is_empty() {
+    if tolls.is_informative() {
         out.heading("Tolls against native: positive is worse");
         out.block(&tables::tolls(&tolls, result.is_emulated(), style.width));
         out.legend(&tolls.marks);
@@ -92,6 +91,7 @@ pub fn judgement_table(judgement: &Judgement, style: TerminalStyle) -> String {
     if let Some(table) = tables::verdicts(judgement, &view::JUDGED, None, false, style.width) {
         out.gap();
         out.block(&table);
+        out.note(judgement);
     }
     out.troubles(&view::judgement_troubles(judgement), false);
     out.finish()
@@ -164,6 +164,15 @@ impl Sheet {
         self.line(&paint::ink(ink, &line));
     }
 
+    /// Explains `would see` where it is used.
+    fn note(&mut self, judgement: &Judgement) {
+        if judgement.verdicts.iter().any(|v| v.verdict == VerdictKind::Inconclusive && v.mde80_pct.is_some())
+        {
+            let text = "would see: the smallest rise that is found four times in five";
+            self.wrapped("", text, Ink::Faint);
+        }
+    }
+
     fn legend(&mut self, marks: &std::collections::BTreeSet<VerdictKind>) {
         if !marks.is_empty() {
             let words: Vec<String> =
@@ -178,11 +187,7 @@ impl Sheet {
         }
         self.heading("Not measured or not judged");
         for t in troubles {
-            self.wrapped(
-                "  ",
-                &format!("{} in {}: {}", t.what, view::label(&t.environment, emulated), t.scope),
-                Ink::Plain,
-            );
+            self.wrapped("  ", &format!("{} in {}: {}", t.what, t.places(emulated), t.scope), Ink::Plain);
             self.wrapped("      ", &t.reason, Ink::Faint);
         }
     }

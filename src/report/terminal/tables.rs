@@ -7,7 +7,7 @@ use crate::report::{clean, number};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// Columns by two spaces, one thin line below the header.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 const BARE: TableStyle = TableStyle::new();
 
 fn table(style: TableStyle) -> Table {
@@ -25,6 +25,9 @@ fn fitting(layouts: Vec<Table>, width: u16) -> String {
     let last = layouts.len().saturating_sub(1);
     let mut text = String::new();
     for (at, mut table) in layouts.into_iter().enumerate() {
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         text = table.trim_fmt();
         if text.lines().all(|l| paint::strip(l).chars().count() <= usize::from(width)) {
             return text;
@@ -132,7 +135,13 @@ fn verdict_layout(
     emulated: bool,
     wide: bool,
 ) -> Table {
-    let mut t = table(BARE);
+    let mut t = table(STYLE);
+    let mut header = vec!["metric", "environment", "change [95 %]", "would see"];
+    if wide {
+        header.insert(2, "toll");
+        header.push("origin");
+    }
+    t.set_header(header.into_iter().map(|h| Cell::new(paint::ink(Ink::Head, h))));
     for kind in kinds {
         let verdicts = view::of_kind(judgement, *kind);
         if verdicts.is_empty() {
@@ -153,29 +162,20 @@ fn verdict_layout(
 }
 
 fn verdict_cells(v: &Verdict, emulated: bool, wide: bool) -> Vec<Cell> {
-    let change = number::change_with_interval(v.change_pct, v.ci95_pct);
     let mut cells = vec![
-        Cell::new(format!("  {}", view::metric_name(v))),
+        Cell::new(format!(" {}", view::metric_name(v))),
         Cell::new(view::label(&v.environment, emulated)),
     ];
-    let detectable = v.mde80_pct.map(|m| format!("would see {}", number::change(m)));
     if wide {
         let pct = |p: Option<f64>| p.map_or_else(|| number::NONE.to_owned(), number::toll);
-        let tolls = format!("toll {} → {}", pct(v.toll_before_pct), pct(v.toll_now_pct));
-        cells.push(Cell::new(tolls));
-        cells.push(Cell::new(format!("change {change}")));
-        cells.push(Cell::new(match (v.verdict, v.attribution) {
-            (VerdictKind::Inconclusive, _) => detectable.unwrap_or_default(),
-            (_, Some(a)) => view::attribution(a).to_owned(),
-            _ => String::new(),
-        }));
-    } else {
-        cells.push(Cell::new(format!("change {change}")));
-        if v.verdict == VerdictKind::Inconclusive {
-            cells.push(Cell::new(
-                v.mde80_pct.map(|m| format!("mde {}", number::change(m))).unwrap_or_default(),
-            ));
-        }
+        cells.push(Cell::new(format!("{} → {}", pct(v.toll_before_pct), pct(v.toll_now_pct))));
+    }
+    cells.push(Cell::new(number::change_with_interval(v.change_pct, v.ci95_pct)));
+    // Of a proven verdict nobody asks what else could have been seen.
+    let detectable = v.mde80_pct.filter(|_| v.verdict != VerdictKind::Unchanged);
+    cells.push(Cell::new(detectable.map(number::change).unwrap_or_default()));
+    if wide {
+        cells.push(Cell::new(v.attribution.map(view::attribution).unwrap_or_default()));
     }
     cells
 }
