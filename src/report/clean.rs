@@ -63,7 +63,10 @@ pub fn markdown(text: &str) -> String {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let after_dot_or_w = matches!(c, 'w' | 'W') && matches!(rest.peek(), Some('w' | 'W'));
-        let harmless = c.is_alphanumeric() && !after_dot_or_w
+        // `: ` ends nothing; `://` begins a link and `:x:` is a picture.
+        let calm_colon = c == ':' && rest.peek().is_none_or(|n| *n == ' ');
+        let harmless = calm_colon
+            || c.is_alphanumeric() && !after_dot_or_w
             || matches!(c, ' ' | '.' | ',' | ';' | '/' | '+' | '-' | '=' | '%' | '(' | ')' | '?' | '\'')
             || (!c.is_ascii() && !c.is_control());
         if harmless {

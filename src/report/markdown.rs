@@ -149,9 +149,9 @@ impl Page {
                 view::words(v.verdict),
                 clean::markdown_code(&view::metric_name(v)),
                 environment(&v.environment, emulated),
-                clean::markdown(&pct(v.toll_before_pct)),
-                clean::markdown(&pct(v.toll_now_pct)),
-                clean::markdown(&number::change_with_interval(v.change_pct, v.ci95_pct)),
+                pct(v.toll_before_pct),
+                pct(v.toll_now_pct),
+                number::change_with_interval(v.change_pct, v.ci95_pct),
                 v.mde80_pct
                     .filter(|_| v.verdict != VerdictKind::Unchanged)
                     .map(number::change)
@@ -288,7 +288,11 @@ impl Page {
 }
 
 fn toll_text(toll: &Toll) -> String {
-    clean::markdown(&toll.text())
+    match toll {
+        // The unit is not ours.
+        Toll::Value(value) => clean::markdown(value),
+        ours => ours.text(),
+    }
 }
 
 #[cfg(test)]

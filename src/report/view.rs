@@ -396,7 +396,10 @@ pub fn timing(result: &GateResult) -> Option<String> {
     })
 }
 
-/// The command that makes such a sweep again.
+/// The command that makes such a sweep again. A profile that is not one plain word is quoted for the shell.
 pub fn reproduce(result: &GateResult) -> String {
-    format!("tollgate gate --always --profile {}", clean::name(&result.profile))
+    let profile = clean::name(&result.profile);
+    let plain = profile.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    let profile = if plain { profile } else { format!("'{}'", profile.replace('\'', "'\\''")) };
+    format!("tollgate gate --always --profile {profile}")
 }
