@@ -149,7 +149,7 @@ fn places(judgement: &Judgement, kind: VerdictKind, emulated: bool, word: &str) 
     };
     let mut text = format!("{} {word} in {}", count(*n, "metric"), label(first, emulated));
     for (environment, n) in others {
-        text.push_str(&format!(", {n} in {}", label(environment, emulated)));
+        text = format!("{text}, {n} in {}", label(environment, emulated));
     }
     text
 }

@@ -4,7 +4,8 @@
 //! in it, and no way out of a table.
 
 use super::answer::{self, Answer, Tone};
-use super::view::{self, Toll, TollTable, Trouble};
+use super::troubles::{self, Trouble};
+use super::view::{self, Toll, TollTable};
 use super::{clean, number};
 use crate::model::{Change, EnvironmentName, GateResult, Judgement, Verdict, VerdictKind};
 use std::fmt::Write as _;
@@ -34,7 +35,7 @@ pub fn gate_markdown(result: &GateResult) -> String {
         page.tolls(&tolls, emulated, ABOVE_FOLD);
     }
     page.facts(result);
-    page.troubles(&view::troubles(result), emulated);
+    page.troubles(&troubles::of_gate(result), emulated);
     page.failed_proofs(result);
     if notable.len() > ABOVE_FOLD {
         page.folded(&format!("All {} verdicts other than unchanged", notable.len()), |page| {
@@ -59,7 +60,7 @@ pub fn judgement_markdown(judgement: &Judgement) -> String {
     if !notable.is_empty() {
         page.verdicts(&notable, false, ABOVE_FOLD);
     }
-    page.troubles(&view::judgement_troubles(judgement), false);
+    page.troubles(&troubles::of_judgement(judgement), false);
     if notable.len() > ABOVE_FOLD {
         page.folded(&format!("All {} verdicts other than unchanged", notable.len()), |page| {
             page.verdicts(&notable, false, usize::MAX);

@@ -11,6 +11,7 @@ pub mod json;
 pub mod markdown;
 pub mod number;
 pub mod terminal;
+pub mod troubles;
 pub mod view;
 
 #[cfg(test)]

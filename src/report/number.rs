@@ -61,10 +61,11 @@ pub fn value(x: f64, unit: &str) -> String {
     {
         (x, unit) = (x / factor, larger);
     }
-    if x != 0.0 && x.abs() < 1.0 {
-        if let Some((smaller, factor, _)) = LARGER.iter().find(|(_, _, to)| *to == unit) {
-            (x, unit) = (x * factor, smaller);
-        }
+    if x != 0.0
+        && x.abs() < 1.0
+        && let Some((smaller, factor, _)) = LARGER.iter().find(|(_, _, to)| *to == unit)
+    {
+        (x, unit) = (x * factor, smaller);
     }
     match unit {
         "" => significant(x),

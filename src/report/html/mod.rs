@@ -5,7 +5,7 @@ mod page;
 mod tables;
 
 use super::answer;
-use super::view;
+use super::{troubles, view};
 use crate::model::{GateResult, Judgement, VerdictKind};
 use maud::html;
 
@@ -20,7 +20,7 @@ pub fn gate_html(result: &GateResult) -> String {
         (tables::changes(&result.changed))
         (verdicts(&result.judgement, emulated, warning.as_deref()))
         @if tolls.is_informative() { (tables::heat_map(&tolls, emulated, warning.as_deref())) }
-        (tables::troubles(&view::troubles(result), emulated))
+        (tables::troubles(&troubles::of_gate(result), emulated))
         (tables::proofs(&result.proofs, emulated))
         (tables::timing(result))
         (tables::fingerprint(&result.fingerprint))
@@ -36,7 +36,7 @@ pub fn judgement_html(judgement: &Judgement) -> String {
         (page::header(&answer, &[], None))
         (page::tiles(judgement))
         (verdicts(judgement, false, None))
-        (tables::troubles(&view::judgement_troubles(judgement), false))
+        (tables::troubles(&troubles::of_judgement(judgement), false))
     };
     page::document(&answer.sentence, &body)
 }

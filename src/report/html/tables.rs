@@ -2,7 +2,8 @@
 
 use super::charts::{self, Scale};
 use crate::model::{Change, EnvironmentName, Fingerprint, GateResult, Proof, Verdict, VerdictKind};
-use crate::report::view::{self, Toll, TollRow, TollTable, Trouble};
+use crate::report::troubles::Trouble;
+use crate::report::view::{self, Toll, TollRow, TollTable};
 use crate::report::{clean, number};
 use maud::{Markup, html};
 
@@ -33,12 +34,12 @@ pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&s
     let scale = Scale::of(verdicts);
     let virtual_machines = verdicts.iter().any(|v| v.environment.base() == crate::model::Base::Kvm);
     html! {
+        p.caption {
+            "Change of the toll with its 95 % interval; the shaded side begins at the threshold."
+            @if let Some(warning) = warning.filter(|_| virtual_machines) { " " b { (warning) "." } }
+        }
         div.scroll {
             table.verdicts {
-                caption {
-                    "Change of the toll with its 95 % interval; the shaded side begins at the threshold."
-                    @if let Some(warning) = warning.filter(|_| virtual_machines) { " " (warning) "." }
-                }
                 thead {
                     tr {
                         th scope="col" { "verdict" }
@@ -129,13 +130,13 @@ pub(super) fn heat_map(tolls: &TollTable, emulated: bool, warning: Option<&str>)
     html! {
         section {
             h2 { "Tolls" }
+            p.caption {
+                "Toll against native, positive is worse."
+                @for kind in &tolls.marks { " " span.nowrap { (view::mark(*kind)) " " (view::words(*kind)) "." } }
+                @if let Some(warning) = warning { " " b { (warning) "." } }
+            }
             div.scroll {
                 table.heat {
-                    caption {
-                        "Toll against native, positive is worse."
-                        @for kind in &tolls.marks { " " span.nowrap { (view::mark(*kind)) " " (view::words(*kind)) "." } }
-                        @if let Some(warning) = warning { " " b { (warning) "." } }
-                    }
                     thead {
                         tr {
                             th scope="col" { "metric" }
@@ -231,7 +232,7 @@ pub(super) fn proofs(proofs: &[Proof], emulated: bool) -> Markup {
             section {
                 h2 { "Proofs that the environments were what they are called" }
                 div.scroll {
-                    table {
+                    table.proofs {
                         thead { tr { th { "" } th { "environment" } th { "claim" } th { "seen" } } }
                         tbody {
                             @for p in proofs {

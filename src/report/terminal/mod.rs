@@ -4,6 +4,7 @@ mod paint;
 mod tables;
 
 use super::answer::{self, Answer, Tone};
+use super::troubles::{self, Trouble};
 use super::{clean, view};
 use crate::model::{GateResult, Judgement, VerdictKind};
 use paint::Ink;
@@ -64,7 +65,7 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
         out.block(&tables::tolls(&tolls, result.is_emulated(), style.width));
         out.legend(&tolls.marks);
     }
-    out.troubles(&view::troubles(result), result.is_emulated());
+    out.troubles(&troubles::of_gate(result), result.is_emulated());
     let failed: Vec<_> = result.proofs.iter().filter(|p| !p.holds).collect();
     if !failed.is_empty() {
         out.heading("Failed proofs: these environments were not what their names say");
@@ -93,7 +94,7 @@ pub fn judgement_table(judgement: &Judgement, style: TerminalStyle) -> String {
         out.block(&table);
         out.note(judgement);
     }
-    out.troubles(&view::judgement_troubles(judgement), false);
+    out.troubles(&troubles::of_judgement(judgement), false);
     out.finish()
 }
 
@@ -181,7 +182,7 @@ impl Sheet {
         }
     }
 
-    fn troubles(&mut self, troubles: &[view::Trouble], emulated: bool) {
+    fn troubles(&mut self, troubles: &[Trouble], emulated: bool) {
         if troubles.is_empty() {
             return;
         }
