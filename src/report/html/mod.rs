@@ -111,23 +111,4 @@ mod tests {
         let without = gate_html(&fixtures::not_measured());
         assert!(!without.contains("TCG"));
     }
-
-    /// Pages to look at: `TOLLGATE_PAGES=/tmp cargo test --lib pages_to_look_at -- --ignored`.
-    #[test]
-    #[ignore = "writes files for a person to look at"]
-    fn pages_to_look_at() {
-        let Some(directory) = std::env::var_os("TOLLGATE_PAGES") else { return };
-        let directory = std::path::PathBuf::from(directory);
-        let pages = [
-            ("first", gate_html(&fixtures::first_run())),
-            ("unchanged", gate_html(&fixtures::unchanged())),
-            ("regression", gate_html(&fixtures::regression())),
-            ("not-measured", gate_html(&fixtures::not_measured())),
-            ("hostile", gate_html(&fixtures::hostile())),
-            ("judgement", judgement_html(&fixtures::regression().judgement)),
-        ];
-        for (name, page) in pages {
-            std::fs::write(directory.join(format!("{name}.html")), page).expect("writable");
-        }
-    }
 }

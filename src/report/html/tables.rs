@@ -160,8 +160,7 @@ fn heat_group(group: &[TollRow], columns: usize) -> Markup {
         tbody {
             @if let Some(first) = group.first() {
                 tr.group {
-                    th scope="rowgroup" { (first.workload) " " (first.case) }
-                    td colspan=(columns + 1) {}
+                    th scope="rowgroup" colspan=(columns + 2) { (first.workload) " " (first.case) }
                 }
             }
             @for row in group {
