@@ -9,5 +9,6 @@ pub mod durable;
 pub mod environment;
 pub mod host;
 pub mod model;
+pub mod report;
 pub mod sweep;
 pub mod workload;

@@ -33,7 +33,8 @@ pub struct GateResult {
     pub proofs: Vec<Proof>,
     /// Where the time went.
     pub timing: TimingSummary,
-    /// What happened to the sweep: accepted as a baseline (and why), or kept for a person to decide.
+    /// What happened to the sweep, in a phrase that begins with `accepted` when it is a baseline now (and says
+    /// why), and otherwise says that it was kept for a person to decide.
     pub baseline: Option<String>,
 }
 
@@ -82,6 +83,16 @@ impl From<Timing> for TimingSummary {
 }
 
 impl GateResult {
+    /// Whether the sweep is a baseline now.
+    pub fn is_accepted(&self) -> bool {
+        self.baseline.as_deref().is_some_and(|b| b.starts_with("accepted"))
+    }
+
+    /// Whether the virtual machines ran under QEMU's TCG emulation, so that their tolls are the emulator's.
+    pub fn is_emulated(&self) -> bool {
+        self.accelerator.as_deref() == Some("tcg")
+    }
+
     /// The result of a judged sweep. `cells` comes from the judge's summary of the sweep.
     pub fn of_sweep(
         sweep: &Sweep,

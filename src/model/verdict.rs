@@ -89,6 +89,9 @@ pub struct Verdict {
     pub q: Option<f64>,
     /// The smallest rise that this comparison would have found four times in five, percent.
     pub mde80_pct: Option<f64>,
+    /// The smallest rise worth a person's time (delta of the policy) with which this verdict was made, percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_pct: Option<f64>,
     /// Where the change comes from; only for changes.
     pub attribution: Option<Attribution>,
     /// Sweeps in the baseline.

@@ -1,0 +1,138 @@
+//! The frame of the page: head, answer, facts, counts, and how to do it again.
+
+use crate::model::{GateResult, Judgement, VerdictKind};
+use crate::report::answer::{Answer, Tone};
+use crate::report::{clean, view};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const STYLE: &str = include_str!("style.css");
+/// Forbids everything that the page does not need, whatever might slip into it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The whole document around a body.
+pub(super) fn document(title: &str, body: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " - Tollgate" }
+                // Ours, and without anything from outside.
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main { (body) }
+                footer {
+                    p {
+                        b { "Toll" } ": how much worse an environment is than the same work on the same host natively, "
+                        "in percent of the ratio, whichever direction of the metric is better. Positive is worse. "
+                        b { "Change" } ": the toll of the judged sweeps against the toll of the baseline, with its 95 % interval. "
+                        b { "Unchanged" } ": a rise by the threshold or more is excluded. "
+                        b { "Inconclusive" } ": neither shown; “would see” is the smallest rise found four times in five."
+                    }
+                }
+            }
+        }
+    };
+    let mut text = page.into_string();
+    text.push('\n');
+    text
+}
+
+/// The answer, what was measured, and the warning of an emulated machine.
+pub(super) fn header(answer: &Answer, facts: &[(&str, String)], warning: Option<&str>) -> Markup {
+    let (class, icon) = match answer.tone {
+        Tone::Good => ("good", "✓"),
+        Tone::Bad => ("bad", "▲"),
+        Tone::Unsure => ("unsure", "?"),
+        Tone::Neutral => ("neutral", "•"),
+    };
+    // The first clause is the answer; the counts after it are its proof.
+    let (head, rest) = split(&answer.sentence);
+    html! {
+        header class={ "answer " (class) } {
+            p.brand { "Tollgate" }
+            h1 { span.icon aria-hidden="true" { (icon) } " " (head) }
+            @if let Some(rest) = rest { p.rest { (rest) } }
+            @if !facts.is_empty() {
+                dl.facts {
+                    @for (name, value) in facts { div { dt { (name) } dd { (value) } } }
+                }
+            }
+        }
+        @if let Some(warning) = warning {
+            p.warning role="note" { b { "Emulated. " } (warning) "." }
+        }
+    }
+}
+
+fn split(sentence: &str) -> (&str, Option<&str>) {
+    match sentence.split_once("; ").or_else(|| sentence.split_once(": ")) {
+        Some((head, rest)) => (head, Some(rest)),
+        None => (sentence, None),
+    }
+}
+
+/// What stands below the answer of a gate.
+pub(super) fn gate_facts(result: &GateResult) -> Vec<(&'static str, String)> {
+    let mut facts =
+        vec![("host class", result.host_class.to_string()), ("profile", clean::name(&result.profile))];
+    if let Some(at) = result.started_at {
+        facts.push(("started", at.format("%Y-%m-%d %H:%M UTC").to_string()));
+    }
+    if let Some(sweep) = &result.sweep {
+        facts.push(("sweep", sweep.to_string()));
+    }
+    if let Some(baseline) = &result.baseline {
+        facts.push(("baseline", clean::text(baseline)));
+    }
+    facts
+}
+
+/// How many of each verdict; those that do not occur are left out.
+pub(super) fn tiles(judgement: &Judgement) -> Markup {
+    use VerdictKind as K;
+    let order = [
+        K::Regressed,
+        K::Suspected,
+        K::Improved,
+        K::Inconclusive,
+        K::Unchanged,
+        K::MeasurementFailed,
+        K::Missing,
+        K::NoBaseline,
+    ];
+    let counts: Vec<(VerdictKind, usize)> = order
+        .into_iter()
+        .map(|kind| (kind, view::of_kind(judgement, kind).len()))
+        .filter(|(_, n)| *n > 0)
+        .collect();
+    // On a first run the answer has said it already.
+    let told = matches!(counts.as_slice(), [] | [(K::NoBaseline, _)]);
+    html! {
+        @if !told {
+            ul.tiles aria-label="Verdicts" {
+                @for (kind, n) in &counts {
+                    li class=(kind.as_str()) {
+                        b { (n) }
+                        span { span.mark aria-hidden="true" { (view::mark(*kind)) } " " (view::words(*kind)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The command.
+pub(super) fn reproduce(result: &GateResult) -> Markup {
+    html! {
+        section {
+            h2 { "Do it again" }
+            p { "On a host of this class:" }
+            pre { code { (view::reproduce(result)) } }
+        }
+    }
+}

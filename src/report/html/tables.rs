@@ -1,0 +1,289 @@
+//! The sections of the page that are tables.
+
+use super::charts::{self, Scale};
+use crate::model::{Change, EnvironmentName, Fingerprint, GateResult, Proof, Verdict, VerdictKind};
+use crate::report::troubles::Trouble;
+use crate::report::view::{self, Toll, TollRow, TollTable};
+use crate::report::{clean, number};
+use maud::{Markup, html};
+
+/// Component, before and after.
+pub(super) fn changes(changed: &[Change]) -> Markup {
+    let version = |v: &Option<String>| v.as_deref().map(clean::text);
+    html! {
+        @if !changed.is_empty() {
+            section {
+                h2 { "What changed" }
+                ul.changes {
+                    @for c in changed {
+                        li {
+                            b { (c.component) } " "
+                            @if let Some(v) = version(&c.before) { code.old { (v) } } @else { i { "absent" } }
+                            " → "
+                            @if let Some(v) = version(&c.after) { code { (v) } } @else { i { "absent" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Verdicts with intervals, worst first.
+pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&str>) -> Markup {
+    let scale = Scale::of(verdicts);
+    let virtual_machines = verdicts.iter().any(|v| v.environment.base() == crate::model::Base::Kvm);
+    html! {
+        p.caption {
+            "Change of the toll with its 95 % interval; the shaded side begins at the threshold."
+            @if let Some(warning) = warning.filter(|_| virtual_machines) { " " b { (warning) "." } }
+        }
+        div.scroll {
+            table.verdicts {
+                thead {
+                    tr {
+                        th scope="col" { "verdict" }
+                        th scope="col" { "metric" }
+                        th scope="col" { "environment" }
+                        th.n scope="col" { "toll" }
+                        th.n scope="col" { "change" }
+                        th scope="col" { (scale.axis()) }
+                        th.n scope="col" { "would see" }
+                    }
+                }
+                tbody {
+                    @for v in verdicts {
+                        tr {
+                            td { (badge(v.verdict)) }
+                            th scope="row" { (metric(v)) }
+                            td data-l="in" { (breakable(&v.environment, emulated)) }
+                            td.n data-l="toll" { (percent(v.toll_before_pct)) " → " (percent(v.toll_now_pct)) }
+                            td.n data-l="change" {
+                                (minus(&number::change_with_interval(v.change_pct, v.ci95_pct)))
+                            }
+                            td.drawing { (scale.forest(v)) }
+                            td.n data-l="would see" {
+                                (v.mde80_pct
+                                    .filter(|_| v.verdict != VerdictKind::Unchanged)
+                                    .map(number::change)
+                                    .unwrap_or_default())
+                            }
+                        }
+                        @if v.verdict != VerdictKind::Unchanged { (why(v)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The sentence below a verdict: where the change comes from, and why this verdict.
+fn why(v: &Verdict) -> Markup {
+    let reason = clean::text(&v.reason);
+    let origin = v.attribution.map(view::attribution);
+    html! {
+        @if !reason.is_empty() || origin.is_some() {
+            tr.why {
+                td {}
+                td colspan="6" {
+                    @if let Some(origin) = origin { b { (origin) } @if !reason.is_empty() { ": " } }
+                    (reason)
+                    @if let Some(q) = v.q { span.faint { " (q = " (number::probability(q)) ")" } }
+                }
+            }
+        }
+    }
+}
+
+fn badge(kind: VerdictKind) -> Markup {
+    html! { span class={ "badge " (kind.as_str()) } { (view::mark(kind)) " " (view::words(kind)) } }
+}
+
+fn metric(v: &Verdict) -> Markup {
+    html! {
+        span.case { (clean::name(&v.workload)) " " (clean::name(&v.case)) } wbr; " " (clean::name(&v.metric))
+    }
+}
+
+fn percent(pct: Option<f64>) -> String {
+    pct.map_or_else(|| number::NONE.to_owned(), |p| minus(&number::toll(p)))
+}
+
+/// The typographic minus is as wide as the plus.
+fn minus(text: &str) -> String {
+    text.replace('-', "−")
+}
+
+/// The name, with places to break it before its axes.
+fn breakable(environment: &EnvironmentName, emulated: bool) -> Markup {
+    let name = view::label(environment, emulated);
+    html! {
+        @for (at, part) in name.split('+').enumerate() {
+            @if at > 0 { wbr; "+" }
+            (part)
+        }
+    }
+}
+
+/// Tolls as numbers on colours: orange is worse, blue is better.
+pub(super) fn heat_map(tolls: &TollTable, emulated: bool, warning: Option<&str>) -> Markup {
+    html! {
+        section {
+            h2 { "Tolls" }
+            p.caption {
+                "Toll against native, positive is worse."
+                @for kind in &tolls.marks { " " span.nowrap { (view::mark(*kind)) " " (view::words(*kind)) "." } }
+                @if let Some(warning) = warning { " " b { (warning) "." } }
+            }
+            div.scroll {
+                table.heat {
+                    thead {
+                        tr {
+                            th scope="col" { "metric" }
+                            th.n scope="col" { "native" }
+                            @for e in &tolls.environments { th.n scope="col" { (breakable(e, emulated)) } }
+                        }
+                    }
+                    @for group in tolls.groups() { (heat_group(group, tolls.environments.len())) }
+                }
+            }
+            p.key aria-hidden="true" {
+                span.b3 { "−10 %" } span.b2 { "−5" } span.b1 { "−2" } span.w0 { "0" } span.w1 { "+2" }
+                span.w2 { "+5" } span.w3 { "+10" } span.w4 { "+25" } span.w5 { "+100 %" }
+            }
+        }
+    }
+}
+
+fn heat_group(group: &[TollRow], columns: usize) -> Markup {
+    html! {
+        tbody {
+            @if let Some(first) = group.first() {
+                tr.group {
+                    th scope="rowgroup" colspan=(columns + 2) { (first.workload) " " (first.case) }
+                }
+            }
+            @for row in group {
+                tr {
+                    th scope="row" { (row.metric) }
+                    td.n.native { (row.native) }
+                    @for (toll, kind) in &row.cells {
+                        td class={ "n " (heat(toll)) } {
+                            (minus_unless_value(toll))
+                            @if let Some(kind) = kind {
+                                span class={ "mark " (kind.as_str()) } title=(view::words(*kind)) { (view::mark(*kind)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn minus_unless_value(toll: &Toll) -> String {
+    if matches!(toll, Toll::Percent(_)) { minus(&toll.text()) } else { toll.text() }
+}
+
+/// The step of the colour scale.
+fn heat(toll: &Toll) -> &'static str {
+    let Toll::Percent(pct) = toll else {
+        return if *toll == Toll::Absent { "absent" } else { "none" };
+    };
+    match *pct {
+        p if p >= 100.0 => "w5",
+        p if p >= 25.0 => "w4",
+        p if p >= 10.0 => "w3",
+        p if p >= 5.0 => "w2",
+        p if p >= 2.0 => "w1",
+        p if p > -2.0 => "w0",
+        p if p > -5.0 => "b1",
+        p if p > -10.0 => "b2",
+        _ => "b3",
+    }
+}
+
+/// What was not measured or not judged, and why.
+pub(super) fn troubles(troubles: &[Trouble], emulated: bool) -> Markup {
+    html! {
+        @if !troubles.is_empty() {
+            section {
+                h2 { "Not measured or not judged" }
+                ul.troubles {
+                    @for t in troubles {
+                        li {
+                            p { b { (t.what) } " in " code { (t.places(emulated)) } ": " (t.scope) }
+                            p.reason { (t.reason) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Proofs, failed ones first.
+pub(super) fn proofs(proofs: &[Proof], emulated: bool) -> Markup {
+    let mut proofs: Vec<&Proof> = proofs.iter().collect();
+    proofs.sort_by_key(|p| p.holds);
+    html! {
+        @if !proofs.is_empty() {
+            section {
+                h2 { "Proofs that the environments were what they are called" }
+                div.scroll {
+                    table.proofs {
+                        thead { tr { th { "" } th { "environment" } th { "claim" } th { "seen" } } }
+                        tbody {
+                            @for p in proofs {
+                                tr {
+                                    td {
+                                        @if p.holds { span.badge.unchanged { "✓ holds" } }
+                                        @else { span.badge.regressed { "✗ failed" } }
+                                    }
+                                    th scope="row" { (breakable(&p.environment, emulated)) }
+                                    td { (clean::text(&p.claim)) }
+                                    td { (clean::text(&p.observed)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the time went.
+pub(super) fn timing(result: &GateResult) -> Markup {
+    let t = result.timing;
+    html! {
+        @if let Some(sentence) = view::timing(result) {
+            section {
+                h2 { "Timing" }
+                (charts::share(t.harness_share))
+                p {
+                    (sentence) "; " (number::duration(t.in_trials_s)) " were spent in trials."
+                }
+            }
+        }
+    }
+}
+
+/// What the host is made of.
+pub(super) fn fingerprint(fingerprint: &Fingerprint) -> Markup {
+    html! {
+        @if !fingerprint.components.is_empty() || !fingerprint.context.is_empty() {
+            section {
+                h2 { "Fingerprint" }
+                dl.fingerprint {
+                    @for (component, version) in &fingerprint.components {
+                        div { dt { b { (component) } } dd { (clean::text(version)) } }
+                    }
+                    @for (key, value) in &fingerprint.context {
+                        div { dt { (clean::name(key)) } dd { (clean::text(value)) } }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Floor 2: what a person or a program reads. Pure: data -> text; no I/O, clock or environment variable.
+//!
+//! Every renderer takes a [`crate::model::GateResult`], or a bare [`crate::model::Judgement`] where there is no
+//! sweep (two samples files). All begin with the answer in a sentence, and all of them treat names, versions
+//! and reasons as hostile: they come from a host, and end in terminals, issues and browsers.
+
+pub mod answer;
+pub mod clean;
+pub mod html;
+pub mod json;
+pub mod markdown;
+pub mod number;
+pub mod terminal;
+pub mod troubles;
+pub mod view;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use html::{gate_html, judgement_html};
+pub use json::{gate_json, judgement_json};
+pub use markdown::{gate_markdown, judgement_markdown};
+pub use terminal::{TerminalStyle, gate_table, judgement_table};
