@@ -54,7 +54,7 @@ pub(super) async fn start(
     if files::under(root, "/run/systemd/system").is_dir() {
         with_systemd(socket, say).await
     } else {
-        by_hand("dockerd", state, socket, PATIENCE, say).await
+        by_hand(&["dockerd"], state, socket, PATIENCE, say).await
     }
 }
 
@@ -75,7 +75,7 @@ async fn with_systemd(socket: &Path, say: &mut (dyn FnMut(&str) + Send)) -> Resu
 }
 
 async fn by_hand(
-    program: &str,
+    daemon: &[&str],
     state: &Path,
     socket: &Path,
     patience: Patience,
@@ -91,7 +91,7 @@ async fn by_hand(
     // A session of its own: neither a signal to our process group nor the end of the terminal reaches it. setsid
     // does not fork here, since a child that was just made leads no process group, so the child is dockerd.
     let mut command = command::command("setsid");
-    command.arg(program).env_clear().envs(environment()).current_dir("/");
+    command.args(daemon).env_clear().envs(environment()).current_dir("/");
     command.stdout(Stdio::from(file)).stderr(Stdio::from(stderr));
     let why = match command.spawn() {
         Ok(mut child) => match wait(socket, Some(&mut child), patience).await {
@@ -164,27 +164,18 @@ mod tests {
         assert!(environment().iter().all(|(name, _)| !name.contains("TOLLGATE") && !name.contains("GITHUB")));
     }
 
-    /// A program in place of dockerd.
-    fn daemon(dir: &Path, script: &str) -> String {
-        use std::os::unix::fs::PermissionsExt as _;
-        let path = dir.join("daemon");
-        fs::write(&path, format!("#!/bin/bash\n{script}\n")).expect("write");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
-        path.to_str().expect("utf-8").to_owned()
-    }
-
     const SHORT: Patience = Patience { answer: Duration::from_secs(20), second_chance: Duration::ZERO };
 
     #[tokio::test]
     async fn an_engine_that_ends_at_once_shows_its_last_words_and_not_those_of_its_predecessor() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let (program, socket) =
-            (daemon(dir.path(), "echo cgroups: not mounted >&2; exit 3"), dir.path().join("none"));
+        let (daemon, socket) =
+            (["bash", "-c", "echo cgroups: not mounted >&2; exit 3"], dir.path().join("none"));
         fs::write(dir.path().join("dockerd.log"), "yesterday's error\n").expect("write");
         let mut said = Vec::new();
         let mut say = |line: &str| said.push(line.to_owned());
         let error =
-            by_hand(&program, dir.path(), &socket, SHORT, &mut say).await.expect_err("ends").to_string();
+            by_hand(&daemon, dir.path(), &socket, SHORT, &mut say).await.expect_err("ends").to_string();
         assert!(error.contains("exit status: 3") && error.ends_with("cgroups: not mounted"), "{error}");
         assert_eq!(said.len(), 1);
     }
@@ -199,7 +190,6 @@ mod tests {
             "env > {0}/env; echo $$ > {0}/new; mv {0}/new {0}/pid; exec sleep 60",
             dir.path().display()
         );
-        let program = daemon(dir.path(), &script);
         let (at, after) = (socket.clone(), pid_file.clone());
         let engine = tokio::spawn(async move {
             while !after.exists() {
@@ -207,18 +197,21 @@ mod tests {
             }
             let listener = tokio::net::UnixListener::bind(at).expect("bind");
             let (mut stream, _) = listener.accept().await.expect("client");
-            stream.read_exact(&mut [0; 4]).await.expect("request");
+            // To its end: a socket that is closed with bytes unread resets the connection.
+            let mut request = [0; 512];
+            assert!(stream.read(&mut request).await.expect("request") > 0);
             stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nOK").await.expect("answer");
         });
-        by_hand(&program, dir.path(), &socket, SHORT, &mut |_| ()).await.expect("answers");
-        engine.await.expect("engine");
+        let started = by_hand(&["bash", "-c", &script], dir.path(), &socket, SHORT, &mut |_| ()).await;
         let pid = fs::read_to_string(&pid_file).expect("pid").trim().to_owned();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("still runs");
         let session = stat.rsplit_once(')').and_then(|(_, rest)| rest.split(' ').nth(4)).expect("session");
+        let number = rustix::process::Pid::from_raw(pid.parse().expect("number")).expect("pid");
+        rustix::process::kill_process(number, rustix::process::Signal::KILL).expect("killed");
+        started.expect("answers");
+        engine.await.expect("engine");
         assert_eq!(session, pid);
         let environment = fs::read_to_string(dir.path().join("env")).expect("environment");
         assert!(environment.contains("/usr/sbin") && !environment.contains("CARGO"), "{environment}");
-        let pid = rustix::process::Pid::from_raw(pid.parse().expect("number")).expect("pid");
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
     }
 }
