@@ -1,5 +1,5 @@
 //! What the host's processors did meanwhile: read before and after each trial, so it must be cheap
-//! (two small files, some 50 microseconds).
+//! (two small files, 0.1 milliseconds).
 
 use super::files;
 use std::path::{Path, PathBuf};

@@ -181,7 +181,8 @@ impl Preflight {
         let Some(count) = count.filter(|_| !self.watch.is_zero()) else { return Vec::new() };
         let delta = now.delta(&before);
         let all = start.elapsed().as_micros() as f64 * count;
-        let share = |us: u64| us as f64 / all;
+        // The counters tick every 10 ms, so they may be ahead of the time.
+        let share = |us: u64| (us as f64 / all).min(1.0);
         let finding = |name, share: f64, limit, remedy| {
             let state = if share > limit { FindingState::Warn } else { FindingState::Ok };
             let observed = format!(

@@ -188,14 +188,15 @@ impl Probe {
         mountinfo::mount_of(mounts, &path)
     }
 
-    /// Kind of disk and I/O scheduler of a mount, `ssd, scheduler none`; none when no block device is behind it.
+    /// Kind of disk and I/O scheduler of a mount, `non-rotational, scheduler none`, as the kernel says (virtual
+    /// disks often call themselves rotational); none when no block device is behind it.
     fn disk(&self, mount: &Mount) -> Option<String> {
         let device = format!("/sys/dev/block/{}", mount.device);
         // A partition's queue is that of its disk.
         let queue = [format!("{device}/queue"), format!("{device}/../queue")];
         let read =
             |name: &str| queue.iter().find_map(|queue| files::value(&self.root, format!("{queue}/{name}")));
-        let kind = if read("rotational")? == "0" { "ssd" } else { "rotating" };
+        let kind = if read("rotational")? == "0" { "non-rotational" } else { "rotational" };
         let scheduler = read("scheduler").and_then(|text| bracketed(&text));
         Some(scheduler.map_or_else(|| kind.to_owned(), |name| format!("{kind}, scheduler {name}")))
     }

@@ -99,7 +99,7 @@ fn a_debian_host_is_read() {
       "microcode": "0x1000065",
       "mitigations": "spectre_v2: Mitigation: Retpolines; IBPB: conditional",
       "smt": "notsupported",
-      "state-disk": "ssd, scheduler none",
+      "state-disk": "non-rotational, scheduler none",
       "state-filesystem": "ext4 rw,relatime,discard",
       "thp": "madvise",
       "thp-defrag": "madvise",

@@ -14,10 +14,17 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long an engine may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long an engine that ended at once leaves the field to another that is starting.
-const SECOND_CHANCE: Duration = Duration::from_secs(10);
+/// How long is waited.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// For an engine's first answer.
+    answer: Duration,
+    /// For another that is starting, when ours ended at once.
+    second_chance: Duration,
+}
+
+const PATIENCE: Patience =
+    Patience { answer: Duration::from_secs(60), second_chance: Duration::from_secs(10) };
 
 /// Whether an engine answers `GET /_ping` at a socket, within two seconds.
 pub(super) async fn answers(socket: &Path) -> bool {
@@ -47,7 +54,7 @@ pub(super) async fn start(
     if files::under(root, "/run/systemd/system").is_dir() {
         with_systemd(socket, say).await
     } else {
-        by_hand(state, socket, say).await
+        by_hand(&["dockerd"], state, socket, PATIENCE, say).await
     }
 }
 
@@ -55,7 +62,7 @@ async fn with_systemd(socket: &Path, say: &mut (dyn FnMut(&str) + Send)) -> Resu
     say("systemctl start docker");
     let started = command::run("systemctl", &["start", "docker"]).await;
     let why = match started {
-        Ok(_) => match wait(socket, None).await {
+        Ok(_) => match wait(socket, None, PATIENCE).await {
             Ok(()) => return Ok(()),
             Err(why) => why,
         },
@@ -68,8 +75,10 @@ async fn with_systemd(socket: &Path, say: &mut (dyn FnMut(&str) + Send)) -> Resu
 }
 
 async fn by_hand(
+    daemon: &[&str],
     state: &Path,
     socket: &Path,
+    patience: Patience,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), ProvisionError> {
     let log = state.join("dockerd.log");
@@ -82,10 +91,10 @@ async fn by_hand(
     // A session of its own: neither a signal to our process group nor the end of the terminal reaches it. setsid
     // does not fork here, since a child that was just made leads no process group, so the child is dockerd.
     let mut command = command::command("setsid");
-    command.arg("dockerd").env_clear().envs(environment()).current_dir("/");
+    command.args(daemon).env_clear().envs(environment()).current_dir("/");
     command.stdout(Stdio::from(file)).stderr(Stdio::from(stderr));
     let why = match command.spawn() {
-        Ok(mut child) => match wait(socket, Some(&mut child)).await {
+        Ok(mut child) => match wait(socket, Some(&mut child), patience).await {
             Ok(()) => return Ok(()),
             Err(why) => why,
         },
@@ -108,10 +117,10 @@ fn environment() -> Vec<(String, String)> {
 }
 
 /// Waits until an engine answers; what happened instead is the error.
-async fn wait(socket: &Path, mut child: Option<&mut Child>) -> Result<(), String> {
+async fn wait(socket: &Path, mut child: Option<&mut Child>, patience: Patience) -> Result<(), String> {
     let start = Instant::now();
     let mut end: Option<(Instant, String)> = None;
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < patience.answer {
         if answers(socket).await {
             return Ok(());
         }
@@ -119,13 +128,13 @@ async fn wait(socket: &Path, mut child: Option<&mut Child>) -> Result<(), String
             // A package's own script may have started another in this moment.
             let (since, why) =
                 end.get_or_insert_with(|| (Instant::now(), format!("dockerd ended with {status}")));
-            if since.elapsed() > SECOND_CHANCE {
+            if since.elapsed() > patience.second_chance {
                 return Err(why.clone());
             }
         }
         sleep(Duration::from_millis(100)).await;
     }
-    Err(format!("nothing for {} s", PATIENCE.as_secs()))
+    Err(format!("nothing for {} s", patience.answer.as_secs()))
 }
 
 #[cfg(test)]
@@ -153,5 +162,56 @@ mod tests {
     #[test]
     fn a_daemon_inherits_no_name_of_a_sweep() {
         assert!(environment().iter().all(|(name, _)| !name.contains("TOLLGATE") && !name.contains("GITHUB")));
+    }
+
+    const SHORT: Patience = Patience { answer: Duration::from_secs(20), second_chance: Duration::ZERO };
+
+    #[tokio::test]
+    async fn an_engine_that_ends_at_once_shows_its_last_words_and_not_those_of_its_predecessor() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (daemon, socket) =
+            (["bash", "-c", "echo cgroups: not mounted >&2; exit 3"], dir.path().join("none"));
+        fs::write(dir.path().join("dockerd.log"), "yesterday's error\n").expect("write");
+        let mut said = Vec::new();
+        let mut say = |line: &str| said.push(line.to_owned());
+        let error =
+            by_hand(&daemon, dir.path(), &socket, SHORT, &mut say).await.expect_err("ends").to_string();
+        assert!(error.contains("exit status: 3") && error.ends_with("cgroups: not mounted"), "{error}");
+        assert_eq!(said.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_engine_has_a_session_and_an_environment_of_its_own() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let socket = dir.path().join("socket");
+        // The answers come from here, once the daemon has said its pid.
+        let pid_file = dir.path().join("pid");
+        let script = format!(
+            "env > {0}/env; echo $$ > {0}/new; mv {0}/new {0}/pid; exec sleep 60",
+            dir.path().display()
+        );
+        let (at, after) = (socket.clone(), pid_file.clone());
+        let engine = tokio::spawn(async move {
+            while !after.exists() {
+                sleep(Duration::from_millis(5)).await;
+            }
+            let listener = tokio::net::UnixListener::bind(at).expect("bind");
+            let (mut stream, _) = listener.accept().await.expect("client");
+            // To its end: a socket that is closed with bytes unread resets the connection.
+            let mut request = [0; 512];
+            assert!(stream.read(&mut request).await.expect("request") > 0);
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nOK").await.expect("answer");
+        });
+        let started = by_hand(&["bash", "-c", &script], dir.path(), &socket, SHORT, &mut |_| ()).await;
+        let pid = fs::read_to_string(&pid_file).expect("pid").trim().to_owned();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("still runs");
+        let session = stat.rsplit_once(')').and_then(|(_, rest)| rest.split(' ').nth(4)).expect("session");
+        let number = rustix::process::Pid::from_raw(pid.parse().expect("number")).expect("pid");
+        rustix::process::kill_process(number, rustix::process::Signal::KILL).expect("killed");
+        started.expect("answers");
+        engine.await.expect("engine");
+        assert_eq!(session, pid);
+        let environment = fs::read_to_string(dir.path().join("env")).expect("environment");
+        assert!(environment.contains("/usr/sbin") && !environment.contains("CARGO"), "{environment}");
     }
 }
