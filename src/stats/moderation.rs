@@ -37,8 +37,7 @@ pub fn fit_prior(variances: &[Variance], fewest: usize, cap: f64) -> Prior {
         return Prior::NONE;
     }
     // e = ln S² minus the bias of the logarithm of a chi-squared variable.
-    let e: Vec<f64> =
-        usable.iter().map(|v| v.s2.ln() - digamma(v.df / 2.0) + (v.df / 2.0).ln()).collect();
+    let e: Vec<f64> = usable.iter().map(|v| v.s2.ln() - digamma(v.df / 2.0) + (v.df / 2.0).ln()).collect();
     let sampling: Vec<f64> = usable.iter().map(|v| trigamma(v.df / 2.0)).collect();
     let (Some(centre), Some(spread), Some(expected)) =
         (robust::mean(&e), robust::variance(&e), robust::mean(&sampling))
@@ -155,9 +154,8 @@ mod tests {
                 })
                 .sum()
         };
-        let draws: Vec<Variance> = (0..4000)
-            .map(|_| Variance { s2: 0.02 * (chi2(9) / 9.0) / (chi2(8) / 8.0), df: 9.0 })
-            .collect();
+        let draws: Vec<Variance> =
+            (0..4000).map(|_| Variance { s2: 0.02 * (chi2(9) / 9.0) / (chi2(8) / 8.0), df: 9.0 }).collect();
         let prior = fit_prior(&draws, 10, 50.0);
         assert!((prior.d0 - 8.0).abs() < 1.5 && (prior.s02 - 0.02).abs() < 0.002, "{prior:?}");
     }
