@@ -139,7 +139,7 @@ mod tests {
         let rounds: &[f64] = &[0.0, 0.1, 0.2];
         assert!((fit(&[rounds; 4]).variance.s2 - 1.57 * 0.01 / 3.0).abs() < 1e-12);
         // Neither: the floor.
-        assert!((fit(&[&[0.1, 0.1]; 4]).variance.s2 - 1e-6).abs() < 1e-15);
+        assert!((fit(&[&[0.1, 0.1][..]; 4]).variance.s2 - 1e-6).abs() < 1e-15);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     subject::Subject,
 };
 use crate::{
-    model::{Better, Verdict, VerdictKind},
+    model::{Verdict, VerdictKind},
     stats::robust,
 };
 
@@ -121,12 +121,8 @@ fn toll_now(subject: &Subject) -> Option<f64> {
 
 /// Median of the native values of the judged sweeps, in the metric's unit.
 fn native(subject: &Subject) -> Option<f64> {
-    let logs: Vec<f64> = subject.judged().iter().flat_map(|m| &m.native).copied().collect();
-    let sign = match subject.info.better {
-        Better::Lower => 1.0,
-        Better::Higher => -1.0,
-    };
-    robust::median(&logs).map(|log| (sign * log).exp()).filter(|v| v.is_finite())
+    let values: Vec<f64> = subject.judged().iter().flat_map(|m| &m.reference).copied().collect();
+    robust::median(&values)
 }
 
 /// A log as percent, where that is a number that JSON can hold.

@@ -11,6 +11,8 @@ pub(super) struct Measured {
     pub environment: Vec<f64>,
     /// d ln v_native.
     pub native: Vec<f64>,
+    /// v_native, in the metric's unit, not signed.
+    pub reference: Vec<f64>,
 }
 
 /// What one sweep says.
@@ -52,7 +54,8 @@ pub(super) fn observe(sweep: &SweepSamples, key: &SeriesKey, min_share: f64) -> 
         );
     };
     let sign = info.better.sign();
-    let mut measured = Measured { toll: Vec::new(), environment: Vec::new(), native: Vec::new() };
+    let mut measured =
+        Measured { toll: Vec::new(), environment: Vec::new(), native: Vec::new(), reference: Vec::new() };
     for (round, &value) in rounds {
         let Some(&reference) = native.get(round) else { continue };
         if usable(value) && usable(reference) {
@@ -60,6 +63,7 @@ pub(super) fn observe(sweep: &SweepSamples, key: &SeriesKey, min_share: f64) -> 
             measured.toll.push(e - n);
             measured.environment.push(e);
             measured.native.push(n);
+            measured.reference.push(reference);
         }
     }
     let planned = rounds.len() + native.keys().filter(|round| !rounds.contains_key(round)).count();

@@ -22,7 +22,7 @@ fn one(x: f64) -> String {
 
 fn signed(x: f64) -> String {
     let text = one(x);
-    if text.starts_with('-') { text } else { format!("+{text}") }
+    if text.starts_with('-') || text == "0.0" { text } else { format!("+{text}") }
 }
 
 fn plural(n: usize, word: &str) -> String {
@@ -59,7 +59,7 @@ pub(super) fn of_tested(
             format!("rose {change} {threshold}; needs fresh sweeps to confirm{attributed}")
         }
         VerdictKind::Unchanged => {
-            format!("a rise of {} % or more is excluded: {verb} {change}", subject.delta_pct)
+            format!("a rise of {} % or more is excluded: {change}", subject.delta_pct)
         }
         _ => format!("{} {verb} {change} {threshold}; {}", of_open(tested), of_power(subject, tested)),
     }
@@ -91,8 +91,8 @@ fn of_power(subject: &Subject, tested: &Tested) -> String {
 
 fn of_source(attribution: Attribution) -> &'static str {
     match attribution {
-        Attribution::EnvironmentSlower => "; the environment became slower, native did not change",
-        Attribution::EnvironmentFaster => "; the environment became faster, native did not change",
+        Attribution::EnvironmentSlower => "; the environment itself became slower",
+        Attribution::EnvironmentFaster => "; the environment itself became faster",
         Attribution::Both => "; both the environment and native changed",
         Attribution::Unclear => "; neither the environment nor native alone shows it",
         Attribution::NativeFaster | Attribution::NativeSlower => "",

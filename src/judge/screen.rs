@@ -33,6 +33,10 @@ pub(super) struct Tested {
     pub shown: Comparison,
     /// Whether `shown` is of fresh sweeps.
     pub fresh: bool,
+    /// Whether the first sweep left a rise by the threshold open.
+    pub rise_open: bool,
+    /// The mirror image.
+    pub fall_open: bool,
 }
 
 impl Tested {
@@ -42,17 +46,16 @@ impl Tested {
         let first = compare(&fit, subject.candidates.get(..1)?, |m| &m.toll)?;
         let shown = compare(&fit, subject.judged(), |m| &m.toll)?;
         let screen = screen(&first, subject.delta, policy.alpha);
-        Some(Self { screen, shown, fresh: subject.fresh() > 0 })
+        let rise_open = screen == Screen::Rise || first.p_below(subject.delta) >= policy.alpha;
+        let fall_open = screen == Screen::Fall || first.p_above(subject.delta) >= policy.alpha;
+        Some(Self { screen, shown, fresh: subject.fresh() > 0, rise_open, fall_open })
     }
 
-    /// The p-values of "it rose" and "it fell" that enter Benjamini-Hochberg: 1 unless fresh sweeps were asked about a
-    /// candidate or an inconclusive metric.
+    /// The p-values of "it rose" and "it fell" that enter Benjamini-Hochberg: 1 unless fresh sweeps were asked, and 1
+    /// where the first sweep excluded the change in question; only what it left open is confirmed.
     pub fn entering(&self) -> (f64, f64) {
-        if self.fresh && self.screen != Screen::Unchanged {
-            (self.shown.p_rise(), self.shown.p_fall())
-        } else {
-            (1.0, 1.0)
-        }
+        let p = |open: bool, p: f64| if self.fresh && open { p } else { 1.0 };
+        (p(self.rise_open, self.shown.p_rise()), p(self.fall_open, self.shown.p_fall()))
     }
 
     /// The verdict, given the adjusted p-values of "it rose" and "it fell".

@@ -89,3 +89,7 @@ fn toll_pct(sweep: &Sweep, series: &Series) -> Option<f64> {
         .collect();
     robust::median(&tolls).map(super::reason::percent).filter(|p| p.is_finite())
 }
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;
