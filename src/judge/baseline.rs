@@ -85,9 +85,9 @@ pub(super) struct Fit {
     pub mean: f64,
     /// n.
     pub sweeps: usize,
-    /// S² = max(var(y_s), 1.57 sigma_w² / R, f²) with n - 1 degrees of freedom, moderated or not.
+    /// `S² = max(var(y_s), 1.57 sigma_w² / R, f²)` with n - 1 degrees of freedom, moderated or not.
     pub variance: Variance,
-    /// sigma_w², the pooled variance of rounds within sweeps.
+    /// `sigma_w²`, the pooled variance of rounds within sweeps.
     pub within: f64,
     /// Mean of 1/R over the sweeps, R = rounds used.
     pub inverse_rounds: f64,

@@ -34,8 +34,8 @@ pub fn count(verdicts: &[Verdict]) -> BTreeMap<VerdictKind, u32> {
 ///
 /// A few failed or missing metrics among proven ones do not stop a gate; they are alerts of their own.
 pub fn decide(summary: &BTreeMap<VerdictKind, u32>) -> Decision {
-    let has = |kinds: &[VerdictKind]| kinds.iter().any(|k| summary.get(k).is_some_and(|n| *n > 0));
     use VerdictKind::{Improved, Inconclusive, NoBaseline, Regressed, Suspected, Unchanged};
+    let has = |kinds: &[VerdictKind]| kinds.iter().any(|k| summary.get(k).is_some_and(|n| *n > 0));
     if has(&[Regressed]) {
         Decision::Regressed
     } else if !has(&[Suspected, Inconclusive, Improved, NoBaseline, Unchanged]) {

@@ -5,13 +5,13 @@ use crate::model::{CellState, EnvironmentName, MetricKey, SeriesKey, SweepSample
 /// Rounds of one sweep that have both values. All are signed natural logs, positive = worse, one element a round.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Measured {
-    /// x = d (ln v_e - ln v_native).
+    /// `x = d (ln v_e - ln v_native)`.
     pub toll: Vec<f64>,
-    /// d ln v_e.
+    /// `d ln v_e`.
     pub environment: Vec<f64>,
-    /// d ln v_native.
+    /// `d ln v_native`.
     pub native: Vec<f64>,
-    /// v_native, in the metric's unit, not signed.
+    /// `v_native`, in the metric's unit, not signed.
     pub reference: Vec<f64>,
 }
 

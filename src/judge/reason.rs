@@ -140,12 +140,11 @@ pub(super) fn of_left_out(subject: &Subject) -> String {
     if !aside.is_empty() {
         let ids: Vec<&str> = aside.iter().map(crate::model::SweepId::as_str).collect();
         let what = plural(aside.len(), "outlying baseline sweep");
-        text.push_str(&format!("; {what} set aside ({})", ids.join(", ")));
+        text += &["; ", &what, " set aside (", &ids.join(", "), ")"].concat();
     }
     if let Some(what) = &subject.left_out {
-        text.push_str(&format!(
-            "; candidate sweeps that are not comparable with the first were left out: {what}"
-        ));
+        text += "; candidate sweeps that are not comparable with the first were left out: ";
+        text += what;
     }
     text
 }

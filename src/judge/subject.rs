@@ -41,8 +41,8 @@ impl Subject {
         policy: &Policy,
     ) -> Option<Self> {
         let first = candidates.first()?;
-        let infos = candidates.iter().chain(baseline.iter().rev());
-        let info = infos.filter_map(|s| s.metrics.get(&key.metric)).next()?.clone();
+        let mut infos = candidates.iter().chain(baseline.iter().rev());
+        let info = infos.find_map(|s| s.metrics.get(&key.metric))?.clone();
         let delta_pct = policy.delta_pct(key, &info);
         let baseline = Baseline::collect(baseline, first, key, policy);
         let tolls: Vec<&[f64]> = baseline.sweeps.iter().map(|m| m.toll.as_slice()).collect();

@@ -187,12 +187,12 @@ fn failed_and_unavailable_cells() {
     };
     let failed = cell(CellState::MeasurementFailed, "the proof of its label failed");
     assert_eq!(
-        kind(&five(), &[failed.clone()]),
+        kind(&five(), std::slice::from_ref(&failed)),
         (VerdictKind::MeasurementFailed, "the proof of its label failed".into())
     );
     assert_eq!(kind(&[], &[failed]).0, VerdictKind::MeasurementFailed);
     let unavailable = cell(CellState::Unavailable, "dockerd does not run");
-    let (verdict, reason) = kind(&five(), &[unavailable.clone()]);
+    let (verdict, reason) = kind(&five(), std::slice::from_ref(&unavailable));
     assert_eq!(verdict, VerdictKind::Missing);
     insta::assert_snapshot!(reason, @"in the baseline, but not in the candidate: dockerd does not run");
     assert!(judge(&[], &[unavailable], &Policy::default()).verdicts.is_empty());
@@ -301,7 +301,7 @@ fn normal(rng: &mut ChaCha8Rng, sd: f64) -> f64 {
     sd * (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
 
-/// A sweep of 60 metrics and 8 rounds, sigma_w 2 %, sigma_b 1 %; the first `risen` are worse by `rise`.
+/// A sweep of 60 metrics and 8 rounds, `sigma_w` 2 %, `sigma_b` 1 %; the first `risen` are worse by `rise`.
 fn simulated(rng: &mut ChaCha8Rng, i: i64, risen: usize, rise: f64) -> SweepSamples {
     let mut sweep = empty(i);
     for m in 0..60 {

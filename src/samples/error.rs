@@ -76,7 +76,7 @@ pub enum SamplesError {
         sample: String,
     },
     /// Two rows that cannot both be true: a metric in two units, a sweep on two host classes.
-    #[error("{file}: line {line}: {subject} has {column} {found:?}, but {before:?} on line {first}")]
+    #[error("{file}: line {line}: the {subject} is {found:?}, but {before:?} on line {first}")]
     Contradiction {
         /// The file.
         file: String,
@@ -84,10 +84,8 @@ pub enum SamplesError {
         line: u64,
         /// The first row's line.
         first: u64,
-        /// The sweep or metric.
+        /// The column that differs, and of which sweep or metric: `unit of metric redis/get/ops`.
         subject: String,
-        /// The column that differs.
-        column: &'static str,
         /// Its text on this line.
         found: String,
         /// Its text on the first line.

@@ -184,8 +184,7 @@ impl Row<'_> {
             file: self.file.to_owned(),
             line: self.line,
             first,
-            subject: subject(),
-            column,
+            subject: format!("{column} of {}", subject()),
             found: text(now),
             before: text(before),
         })

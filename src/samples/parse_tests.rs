@@ -71,10 +71,10 @@ fn wrong_fields_name_line_column_text_and_what_is_expected() {
 fn rows_that_cannot_both_be_true_name_both_lines() {
     let with = |from: &str, to: &str| error(&csv(&[ROW, &ROW.replacen(from, to, 1)]));
     insta::assert_snapshot!(error(&csv(&[ROW, ROW])), @"b.csv: line 3: round 1 of redis/get/ops in native of sweep s1 is already on line 2; keep one of them");
-    insta::assert_snapshot!(with("1/s", "ms"), @r#"b.csv: line 3: metric redis/get/ops has unit "ms", but "1/s" on line 2"#);
-    insta::assert_snapshot!(with("higher", "lower"), @r#"b.csv: line 3: metric redis/get/ops has better "lower", but "higher" on line 2"#);
-    insta::assert_snapshot!(with("lab", "prod"), @r#"b.csv: line 3: sweep s1 has host_class "prod", but "lab" on line 2"#);
-    insta::assert_snapshot!(with("12:00:00Z", "13:00:00Z"), @r#"b.csv: line 3: sweep s1 has started_at "2026-11-23T13:00:00+00:00", but "2026-11-23T12:00:00+00:00" on line 2"#);
+    insta::assert_snapshot!(with("1/s", "ms"), @r#"b.csv: line 3: the unit of metric redis/get/ops is "ms", but "1/s" on line 2"#);
+    insta::assert_snapshot!(with("higher", "lower"), @r#"b.csv: line 3: the better of metric redis/get/ops is "lower", but "higher" on line 2"#);
+    insta::assert_snapshot!(with("lab", "prod"), @r#"b.csv: line 3: the host_class of sweep s1 is "prod", but "lab" on line 2"#);
+    insta::assert_snapshot!(with("12:00:00Z", "13:00:00Z"), @r#"b.csv: line 3: the started_at of sweep s1 is "2026-11-23T13:00:00+00:00", but "2026-11-23T12:00:00+00:00" on line 2"#);
 }
 
 /// Samples that a CSV can carry: no comparability, no failed cells, family and tail as guessed, in order.

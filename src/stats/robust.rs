@@ -39,7 +39,7 @@ pub fn mad(values: &[f64]) -> Option<f64> {
     median(&values.iter().map(|x| (x - centre).abs()).collect::<Vec<_>>())
 }
 
-/// Pooled variance within groups: Σ over groups of Σ(x - x̄_g)², divided by Σ(n_g - 1), in the squared unit of the
+/// Pooled variance within groups: `Σ_g Σ(x - x̄_g)² / Σ_g(n_g - 1)`, in the squared unit of the
 /// values. Groups of one tell nothing of it; 0 when all are such.
 pub fn pooled_variance<'a>(groups: impl IntoIterator<Item = &'a [f64]>) -> f64 {
     let (mut squares, mut freedom) = (0.0, 0.0);

@@ -25,7 +25,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// D = mean(y_new) - ȳ and SE = sqrt(S²/n + (S² + extra)/k): the two-sample t test with the variance of the
+    /// `D = mean(y_new) - ȳ` and `SE = sqrt(S²/n + (S² + extra)/k)`: the two-sample t test with the variance of the
     /// baseline, as new sweeps are too few to have one of their own. `extra` is variance that only the new sweeps
     /// have, 0 as a rule (they may have fewer rounds). None when either side is empty.
     pub fn new(
