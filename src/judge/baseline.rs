@@ -87,6 +87,9 @@ pub(super) struct Fit {
     pub sweeps: usize,
     /// `S² = max(var(y_s), 1.57 sigma_w² / R, f²)` with n - 1 degrees of freedom, moderated or not.
     pub variance: Variance,
+    /// max(var, f²) of the sweep values alone: what a family's prior is fitted to. The term 1.57 `sigma_w²` / R cuts off
+    /// the lower tail of S², so that variances would look more alike than they are.
+    pub between: f64,
     /// `sigma_w²`, the pooled variance of rounds within sweeps.
     pub within: f64,
     /// Mean of 1/R over the sweeps, R = rounds used.
@@ -101,10 +104,10 @@ impl Fit {
         let mean = robust::mean(&values)?;
         let within = robust::pooled_variance(series.iter().copied());
         let inverse_rounds = inverse_rounds(series);
-        let between = robust::variance(&values).unwrap_or(0.0);
-        let s2 = between.max(MEDIAN_VARIANCE * within * inverse_rounds).max(FLOOR * FLOOR);
+        let between = robust::variance(&values).unwrap_or(0.0).max(FLOOR * FLOOR);
+        let s2 = between.max(MEDIAN_VARIANCE * within * inverse_rounds);
         let variance = Variance { s2, df: (values.len() - 1) as f64 };
-        Some(Self { mean, sweeps: values.len(), variance, within, inverse_rounds })
+        Some(Self { mean, sweeps: values.len(), variance, between, within, inverse_rounds })
     }
 
     /// The variance that new sweeps have on top because their rounds are fewer than the baseline's; 0 as a rule.

@@ -21,6 +21,7 @@ use crate::{
     model::{Family, Judgement, SweepSamples, Verdict, format::JUDGEMENT_FORMAT},
     stats::{Variance, benjamini_hochberg, fit_prior},
 };
+use baseline::{FEWEST, Fit};
 use screen::Tested;
 use subject::Subject;
 
@@ -75,17 +76,17 @@ fn moderate(subjects: &mut [Subject]) {
     for family in
         [Family::Cpu, Family::Memory, Family::Disk, Family::Network, Family::Database, Family::Lifecycle]
     {
-        let mut variances: Vec<&mut Variance> = subjects
+        let mut fits: Vec<&mut Fit> = subjects
             .iter_mut()
             .filter(|s| s.info.family == family)
             .filter_map(|s| s.fit.as_mut())
-            .filter(|fit| fit.sweeps >= baseline::FEWEST)
-            .map(|fit| &mut fit.variance)
+            .filter(|fit| fit.sweeps >= FEWEST)
             .collect();
-        let own: Vec<Variance> = variances.iter().map(|v| **v).collect();
+        let own: Vec<Variance> =
+            fits.iter().map(|fit| Variance { s2: fit.between, df: fit.variance.df }).collect();
         let prior = fit_prior(&own, FEWEST_METRICS, CAP);
-        for variance in &mut variances {
-            **variance = prior.moderate(**variance);
+        for fit in &mut fits {
+            fit.variance = prior.moderate(fit.variance);
         }
     }
 }
