@@ -50,6 +50,10 @@ pub enum Attribution {
     EnvironmentSlower,
     /// The native values became better; no regression of the container or VM.
     NativeFaster,
+    /// The environment's own values became better: the mirror image, of an improvement.
+    EnvironmentFaster,
+    /// The native values became worse; no improvement of the container or VM.
+    NativeSlower,
     /// Both.
     Both,
     /// Neither alone is significant.

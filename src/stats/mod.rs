@@ -1,0 +1,12 @@
+//! Floor 1: the statistics of the judge, pure functions of numbers. They know nothing of metrics, sweeps or
+//! policies; `docs/statistics.md` tells why these and not the usual ones.
+
+pub mod fdr;
+pub mod moderation;
+pub mod robust;
+pub mod student;
+pub mod ttest;
+
+pub use fdr::benjamini_hochberg;
+pub use moderation::{Prior, fit_prior};
+pub use ttest::{Comparison, Variance};
