@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod config;
 pub mod durable;
 pub mod environment;
 pub mod host;

@@ -106,6 +106,7 @@ fn blank(subject: &Subject) -> Verdict {
         p: None,
         q: None,
         mde80_pct: None,
+        threshold_pct: Some(subject.delta_pct),
         attribution: None,
         sweeps_baseline: whole(subject.baseline.sweeps.len()),
         sweeps_candidate: whole(subject.candidates.len()),

@@ -45,7 +45,9 @@ pub fn attribution(a: Attribution) -> &'static str {
     match a {
         Attribution::EnvironmentSlower => "environment slower",
         Attribution::NativeFaster => "native faster",
-        Attribution::Both => "environment slower and native faster",
+        Attribution::EnvironmentFaster => "environment faster",
+        Attribution::NativeSlower => "native slower",
+        Attribution::Both => "environment and native both",
         Attribution::Unclear => "origin unclear",
     }
 }

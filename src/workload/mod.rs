@@ -3,6 +3,10 @@
 //! A workload never touches the host. It says which commands to run where, and turns what a command printed
 //! and cost into values. To add one: write its file, and add one line to [`all`].
 
+mod fio;
+mod redis;
+mod xz;
+
 use crate::model::{EnvironmentName, MetricSpec};
 use tollgate_agent::protocol::ExecResult;
 
@@ -41,7 +45,7 @@ pub trait Workload: Send + Sync {
 
 /// All workloads, in the order in which they are shown.
 pub fn all() -> Vec<&'static dyn Workload> {
-    vec![]
+    vec![&xz::Xz, &fio::Fio, &redis::Redis]
 }
 
 /// Where the timed command of a case runs.
@@ -102,7 +106,7 @@ impl CommandTemplate {
 pub struct Server {
     /// Name, unique among servers: `redis`.
     pub name: &'static str,
-    /// What to start; `{port}` is the port it shall listen on, on all addresses. Ready when that accepts.
+    /// What to start; `{host}` and `{port}` are where it shall listen. Ready when that accepts a connection.
     pub command: CommandTemplate,
 }
 
@@ -160,5 +164,80 @@ impl ParseError {
     /// With the excerpt cut to a readable length.
     pub fn new(tool: &'static str, line: Option<usize>, text: &str, why: impl Into<String>) -> Self {
         Self { tool, line, excerpt: text.chars().take(120).collect(), why: why.into() }
+    }
+}
+
+/// Environments by name. Only for names that are written in this module; a wrong one is left out, which a test notices.
+fn names(names: &[&str]) -> Vec<EnvironmentName> {
+    names.iter().filter_map(|n| n.parse().ok()).collect()
+}
+
+/// The captured output of a tool, for tests.
+#[cfg(test)]
+macro_rules! captured {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tool_output/", $name))
+    };
+}
+#[cfg(test)]
+use captured;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use tollgate_agent::protocol::Usage;
+
+    const PROFILES: [Profile; 3] = [Profile::Smoke, Profile::Standard, Profile::Full];
+
+    #[test]
+    fn cases_and_metrics_have_unique_names_that_are_safe_in_files() {
+        for profile in PROFILES {
+            let mut seen = BTreeSet::new();
+            for case in all().iter().flat_map(|w| w.cases(profile)) {
+                assert!(case.environments.len() > 1 && case.environments[0].is_native(), "{}", case.name);
+                for metric in &case.metrics {
+                    let name = format!("{}/{}/{}", case.workload, case.name, metric.metric);
+                    let safe = |c: char| c.is_ascii_alphanumeric() || "-./".contains(c);
+                    assert!(name.chars().all(safe), "{name}");
+                    assert!(metric.about.len() > 40, "{name} says what it is and why it is measured");
+                    assert!(seen.insert(name.clone()), "{name} is there twice");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn placeholders_are_filled_in() {
+        let command = CommandTemplate::new(&["x", "{host}:{port}", "{data}/f-{slice}"], 1);
+        let target = Target { data: "/data".into(), host: "198.18.0.1".into(), port: 6379, slice: 3 };
+        assert_eq!(command.fill(&target), ["x", "198.18.0.1:6379", "/data/f-03"]);
+        for case in all().iter().flat_map(|w| w.cases(Profile::Smoke)) {
+            let commands =
+                case.prepare.iter().chain([&case.trial]).chain(case.server.as_ref().map(|s| &s.command));
+            for word in commands.flat_map(|c| c.fill(&target)) {
+                assert!(!word.contains('{'), "{word} of {} holds an unknown placeholder", case.name);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_output_makes_a_parser_panic(stdout in "\\PC{0,400}", stderr in "[ -~\n]{0,200}", cut in 0_usize..6000) {
+            let whole = captured!("fio-3.33-randread.json");
+            let texts = [stdout, whole.get(..cut.min(whole.len())).unwrap_or_default().to_owned()];
+            for case in all().iter().flat_map(|w| w.cases(Profile::Smoke)) {
+                for text in &texts {
+                    let result = ExecResult {
+                        code: Some(0), signal: None, timed_out: false, stdout: text.clone(), stderr: stderr.clone(),
+                        stdout_bytes: 0, stderr_bytes: 0, usage: Usage::default(),
+                    };
+                    if let Ok(values) = (case.parse)(&result) {
+                        prop_assert_eq!(values.len(), case.metrics.len());
+                    }
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,105 @@
+//! The configuration as it stands in a file: every key may be absent, none may be unknown.
+
+use super::{Accel, Acceptance};
+use crate::model::{EnvironmentName, HostClass};
+use serde::Deserialize;
+use std::path::PathBuf;
+
+macro_rules! raw {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $name {
+            $(pub(super) $field: Option<$type>,)*
+        }
+
+        impl $name {
+            /// Takes from `below` what is absent here.
+            pub(super) fn over(self, below: Self) -> Self {
+                Self { $($field: Layer::layer(self.$field, below.$field),)* }
+            }
+        }
+
+        impl Layer for $name {
+            fn layer(upper: Option<Self>, lower: Option<Self>) -> Option<Self> {
+                match (upper, lower) {
+                    (Some(upper), Some(lower)) => Some(upper.over(lower)),
+                    (upper, lower) => upper.or(lower),
+                }
+            }
+        }
+    };
+}
+
+/// How a value of one file lies over that of another.
+pub(super) trait Layer: Sized {
+    fn layer(upper: Option<Self>, lower: Option<Self>) -> Option<Self> {
+        upper.or(lower)
+    }
+}
+
+impl Layer for u32 {}
+impl Layer for f64 {}
+impl Layer for [u16; 2] {}
+impl Layer for String {}
+impl Layer for PathBuf {}
+impl Layer for HostClass {}
+impl Layer for Accel {}
+impl Layer for Acceptance {}
+impl Layer for Vec<String> {}
+impl Layer for Vec<EnvironmentName> {}
+
+raw!(
+    /// The whole file.
+    Raw {
+        host_class: HostClass,
+        state: PathBuf,
+        baselines: PathBuf,
+        policy: PathBuf,
+        profile: Profiles,
+        docker: Docker,
+        kvm: Kvm,
+        image: Image,
+        network: Network,
+        gate: Gate,
+        limits: Limits,
+    }
+);
+raw!(
+    /// `[profile]`.
+    Profiles { smoke: Profile, standard: Profile, full: Profile, }
+);
+raw!(
+    /// `[profile.*]`.
+    Profile {
+        rounds: u32,
+        warmup_rounds: u32,
+        workloads: Vec<String>,
+        environments: Vec<EnvironmentName>,
+    }
+);
+raw!(
+    /// `[docker]`.
+    Docker { socket: PathBuf, }
+);
+raw!(
+    /// `[kvm]`.
+    Kvm { accel: Accel, probe_timeout_s: u32, boot_timeout_s: u32, memory_mib: u32, cpus: u32, }
+);
+raw!(
+    /// `[image]`.
+    Image { suite: String, mirror: String, min_free_gib: u32, }
+);
+raw!(
+    /// `[network]`.
+    Network { ports: [u16; 2], }
+);
+raw!(
+    /// `[gate]`.
+    Gate { accept: Acceptance, min_baseline: u32, }
+);
+raw!(
+    /// `[limits]`.
+    Limits { trial_output_kib: u32, max_failed_share: f64, server_ready_s: u32, }
+);
