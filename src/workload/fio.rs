@@ -52,7 +52,7 @@ fn case(name: &str, rw: &str, block: &str, size: &str, runtime: &str) -> Case {
     ];
     layout.extend(file);
     layout.push(&size);
-    let (rw, block, runtime) =
+    let (mode, block, runtime) =
         (format!("--rw={rw}"), format!("--bs={block}"), format!("--runtime={runtime}"));
     let mut trial = vec![TOOL, "--name=trial", "--iodepth=16", "--time_based", "--allow_file_create=0"];
     // The offsets of a round are the same in every environment; fio takes the seed with randrepeat off only.
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn notes_before_the_json_are_passed_over() {
         let text = format!(
-            "note: {both} iodepth >= 1 and synchronous I/O engine\n{}",
+            "note: {{both}} iodepth >= 1 and synchronous I/O engine\n{}",
             captured!("fio-3.33-randread.json")
         );
         assert!(read(&text, "read").is_ok());
