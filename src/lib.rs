@@ -14,5 +14,6 @@ pub mod model;
 pub mod report;
 pub mod samples;
 pub mod stats;
+pub mod store;
 pub mod sweep;
 pub mod workload;

@@ -239,7 +239,7 @@ mod tests {
         assert!(cut.line.is_some(), "{cut}");
         assert!(read("", "read").is_err() && read("fio: command not found", "read").is_err());
         assert!(
-            read("{\"jobs\":[]}", "read")
+            read("{\n\"jobs\":[]}", "read")
                 .map(|m| m.iops)
                 .expect_err("no job")
                 .to_string()
