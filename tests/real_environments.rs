@@ -65,7 +65,7 @@ impl Stage {
     async fn end(self) {
         netns::teardown(&self.plan).await.expect("torn down");
         let docker = engine::connect(Path::new(SOCKET)).await.expect("the engine");
-        let left = clean::find(&docker, Some(&self.context.sweep)).await.expect("a list");
+        let left = clean::find(&docker, |sweep| sweep == self.context.sweep).await.expect("a list");
         assert_eq!(left, [], "nothing of ours is left in the engine");
         drop(self.state);
     }

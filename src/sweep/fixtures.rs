@@ -50,6 +50,7 @@ pub fn header() -> Header {
         environments: vec!["native".parse().expect("a name"), "docker".parse().expect("a name")],
         unavailable: vec![("kvm".parse().expect("a name"), "no QEMU".into())],
         plan: "p".into(),
+        parameters: "q".into(),
         bench_image: "i".into(),
         fingerprint: Fingerprint::default(),
         started_at: DateTime::UNIX_EPOCH,

@@ -38,6 +38,8 @@ pub struct Header {
     pub unavailable: Vec<(EnvironmentName, String)>,
     /// Digest of the plan.
     pub plan: String,
+    /// Digest of the profile's parameters ([`super::plan::parameters`]).
+    pub parameters: String,
     /// Digest of the bench image.
     pub bench_image: String,
     /// What the host is made of.

@@ -72,7 +72,7 @@ pub fn assemble(
         tollgate: header.tollgate.clone(),
         host_class: header.host_class.clone(),
         profile: header.profile.as_str().to_owned(),
-        parameters: plan.parameters.clone(),
+        parameters: header.parameters.clone(),
         bench_image: header.bench_image.clone(),
         accelerator,
         seed: header.seed,

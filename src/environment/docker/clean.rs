@@ -30,22 +30,28 @@ impl std::fmt::Display for Leftover {
     }
 }
 
-/// Everything with the label of `sweep`, or of any sweep: containers first, because they use the rest.
-pub async fn find(docker: &Docker, sweep: Option<&str>) -> Result<Vec<Leftover>, EnvironmentError> {
-    let label = sweep.map_or_else(|| SWEEP_LABEL.to_owned(), |id| format!("{SWEEP_LABEL}={id}"));
-    let filters = HashMap::from([("label".to_owned(), vec![label])]);
+/// Everything that carries our label and whose sweep `of` accepts: containers first, because they use the rest.
+pub async fn find(docker: &Docker, of: impl Fn(&str) -> bool) -> Result<Vec<Leftover>, EnvironmentError> {
+    let filters = HashMap::from([("label".to_owned(), vec![SWEEP_LABEL.to_owned()])]);
+    let ours = |labels: &HashMap<String, String>| labels.get(SWEEP_LABEL).is_some_and(|sweep| of(sweep));
     let mut found = Vec::new();
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     for container in docker.list_containers(Some(options)).await? {
-        found.extend(container.id.map(Leftover::Container));
+        if ours(&container.labels.unwrap_or_default()) {
+            found.extend(container.id.map(Leftover::Container));
+        }
     }
     let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
     for network in docker.list_networks(Some(options)).await? {
-        found.extend(network.id.map(Leftover::Network));
+        if ours(&network.labels.unwrap_or_default()) {
+            found.extend(network.id.map(Leftover::Network));
+        }
     }
     let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
     for volume in docker.list_volumes(Some(options)).await?.volumes.unwrap_or_default() {
-        found.push(Leftover::Volume(volume.name));
+        if ours(&volume.labels) {
+            found.push(Leftover::Volume(volume.name));
+        }
     }
     Ok(found)
 }

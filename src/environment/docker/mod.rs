@@ -263,7 +263,7 @@ impl Session for DockerSession {
     async fn stop(mut self: Box<Self>) -> Result<(), EnvironmentError> {
         let _ = self.client.shutdown().await;
         let mut first_error = None;
-        for leftover in clean::find(&self.docker, Some(&self.sweep)).await? {
+        for leftover in clean::find(&self.docker, |sweep| sweep == self.sweep).await? {
             let ours = match &leftover {
                 clean::Leftover::Container(id) => *id == self.id,
                 clean::Leftover::Volume(name) => *name == self.names.volume,
