@@ -21,6 +21,7 @@ const USAGE: &str = "usage:
 As /init of a guest it needs no arguments.";
 
 fn main() -> ExitCode {
+    sys::set_name();
     let mut args = std::env::args();
     let program = args.next().unwrap_or_default();
     if std::process::id() == 1 && program.ends_with("init") {
