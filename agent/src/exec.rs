@@ -63,9 +63,9 @@ impl<R: Read + AsRawFd> Stream<R> {
 
 /// Builds the command of an argv. The agent's own environment is clean already.
 pub fn command(argv: &[String]) -> Result<Command, String> {
-    let (program, args) = argv.split_first().ok_or("nothing to run: argv is empty")?;
+    let (program, rest) = argv.split_first().ok_or("nothing to run: argv is empty")?;
     let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).current_dir("/").process_group(0);
+    command.args(rest).stdin(Stdio::null()).current_dir("/").process_group(0);
     Ok(command)
 }
 
