@@ -61,11 +61,12 @@ impl<R: Read + AsRawFd> Stream<R> {
     }
 }
 
-/// Builds the command of an argv. The agent's own environment is clean already.
+/// Builds the command of an argv. The agent's own environment is clean already and its working directory is `/`:
+/// asked for here, either would cost the standard library's fast path (vfork) in a static program.
 pub fn command(argv: &[String]) -> Result<Command, String> {
     let (program, rest) = argv.split_first().ok_or("nothing to run: argv is empty")?;
     let mut command = Command::new(program);
-    command.args(rest).stdin(Stdio::null()).current_dir("/").process_group(0);
+    command.args(rest).stdin(Stdio::null()).process_group(0);
     Ok(command)
 }
 

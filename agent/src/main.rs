@@ -49,6 +49,7 @@ fn main() -> ExitCode {
 fn serve_command(args: &[String]) -> Result<(), String> {
     let place = enter::Place::from_args(args).map_err(|e| format!("{e}\n{USAGE}"))?;
     place.enter()?;
+    std::env::set_current_dir("/").map_err(|e| format!("chdir /: {e}"))?;
     sys::clean_environment();
     if std::process::id() == 1 {
         sys::exit_on_sigterm();
