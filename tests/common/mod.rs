@@ -1,46 +1,40 @@
-//! What several test programs share.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+//! What the tests with a real engine and a real guest share.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
-/// Something real that a test needs and a machine may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requirement {
-    /// Being root.
-    Root,
-    /// A program in PATH.
-    Program(&'static str),
-    /// A path that exists, such as `/dev/kvm` or `/var/run/docker.sock`.
-    Path(&'static str),
-}
+use std::path::{Path, PathBuf};
 
-impl Requirement {
-    /// Why it is not met; `None` when it is.
-    fn missing(self) -> Option<String> {
-        match self {
-            Self::Root => (!rustix::process::geteuid().is_root()).then(|| "not root".to_owned()),
-            Self::Program(name) => {
-                let path = std::env::var_os("PATH").unwrap_or_default();
-                let found = std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
-                (!found).then(|| format!("{name} is not in PATH"))
-            }
-            Self::Path(path) => (!std::path::Path::new(path).exists()).then(|| format!("there is no {path}")),
-        }
-    }
-}
-
-/// Whether the test can run. When not, says so, and fails where `TOLLGATE_REQUIRE_REAL=1` asks for everything.
-#[must_use]
-pub fn real(what: Requirement) -> bool {
-    let Some(reason) = what.missing() else { return true };
-    assert!(
-        std::env::var("TOLLGATE_REQUIRE_REAL").as_deref() != Ok("1"),
-        "TOLLGATE_REQUIRE_REAL=1, but {reason}"
-    );
-    println!("skipped: {reason}");
+/// Whether a real test may run. Prints why it is skipped; with `TOLLGATE_REQUIRE_REAL=1` a skip is a failure.
+pub fn real(missing: Option<String>) -> bool {
+    let Some(why) = missing else { return true };
+    assert!(std::env::var_os("TOLLGATE_REQUIRE_REAL").is_none_or(|v| v != "1"), "required, but {why}");
+    eprintln!("skipped: {why}");
     false
 }
 
-/// [`real`] for root.
-#[must_use]
-pub fn require_root() -> bool {
-    real(Requirement::Root)
+/// Why tests that need root cannot run.
+pub fn no_root() -> Option<String> {
+    (!rustix::process::geteuid().is_root()).then(|| "this test needs root".to_owned())
+}
+
+/// Why tests that need everything (root, Docker, QEMU, mmdebstrap) cannot run.
+pub fn not_everything() -> Option<String> {
+    let program = |name: &str| {
+        std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|d| d.join(name).exists()))
+            || Path::new("/usr/sbin").join(name).exists()
+    };
+    no_root()
+        .or_else(|| {
+            (!Path::new("/var/run/docker.sock").exists()).then(|| "there is no Docker engine".to_owned())
+        })
+        .or_else(|| {
+            ["qemu-system-x86_64", "mmdebstrap", "mke2fs", "ip"]
+                .into_iter()
+                .find(|p| !program(p))
+                .map(|p| format!("{p} is not installed; `tollgate provision` installs it"))
+        })
+}
+
+/// Where tests keep the bench image, so that it is built once.
+pub fn image_cache() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("images")
 }
