@@ -5,7 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    for path in ["agent/src", "agent/Cargo.toml", "Cargo.lock", "build.rs"] {
+    for path in ["agent/src", "agent/Cargo.toml", "Cargo.toml", "Cargo.lock", "build.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
     if let Err(why) = build_agent() {

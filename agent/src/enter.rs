@@ -51,9 +51,13 @@ impl Place {
         mount(root, root, "", libc::MS_BIND, "")?;
         mount("none", root, "", libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY, "")?;
         mount("proc", &format!("{root}/proc"), "proc", 0, "")?;
-        mount("/sys", &format!("{root}/sys"), "", libc::MS_BIND | libc::MS_REC, "")?;
+        // A sysfs of its own shows the interfaces of the network namespace that was entered. Some sandboxes
+        // forbid it, and no workload needs it.
+        if let Err(note) = mount("sysfs", &format!("{root}/sys"), "sysfs", libc::MS_RDONLY, "") {
+            eprintln!("tollgate-agent: note: no /sys: {note}");
+        }
         mount("/dev", &format!("{root}/dev"), "", libc::MS_BIND | libc::MS_REC, "")?;
-        for dir in ["tmp", "run"] {
+        for dir in ["tmp", "run", "dev/shm"] {
             mount("tmpfs", &format!("{root}/{dir}"), "tmpfs", libc::MS_NOSUID | libc::MS_NODEV, "mode=1777")?;
         }
         for (src, dst) in &self.binds {

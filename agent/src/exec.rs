@@ -8,6 +8,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tollgate_agent::protocol::{Exec, ExecResult, Usage};
 
+/// No request gets more of one stream than this: escaped as JSON (six bytes for one at worst), two of them
+/// stay below `MAX_LINE_BYTES`.
+pub const MOST_OUTPUT: usize = 1024 * 1024;
+
+/// Reads per call of [`Stream::drain`], 64 KiB each: as much as the largest pipe holds.
+const READS_AT_ONCE: usize = 16;
+
 /// One output stream of the child.
 struct Stream<R> {
     from: R,
@@ -28,11 +35,14 @@ impl<R: Read + AsRawFd> Stream<R> {
         if self.open { self.from.as_raw_fd() } else { -1 }
     }
 
-    /// Reads what is there without waiting.
-    fn drain(&mut self) {
-        let mut buffer = vec![0_u8; 65536];
-        while self.open {
-            match self.from.read(&mut buffer) {
+    /// Reads what is there without waiting, and no more than a full pipe: a child that writes without end
+    /// must not keep us from looking at the clock.
+    fn drain(&mut self, buffer: &mut [u8]) {
+        for _ in 0..READS_AT_ONCE {
+            if !self.open {
+                return;
+            }
+            match self.from.read(buffer) {
                 Ok(0) => self.open = false,
                 Ok(n) => {
                     self.seen += n as u64;
@@ -51,7 +61,8 @@ impl<R: Read + AsRawFd> Stream<R> {
     }
 }
 
-/// Builds the command of an argv. The agent's own environment is clean already.
+/// Builds the command of an argv. The agent's own environment is clean already and its working directory is `/`:
+/// asked for here, either would cost the standard library's fast path (vfork) in a static program.
 pub fn command(argv: &[String]) -> Result<Command, String> {
     let (program, rest) = argv.split_first().ok_or("nothing to run: argv is empty")?;
     let mut command = Command::new(program);
@@ -73,15 +84,20 @@ pub fn run(exec: &Exec) -> Result<ExecResult, String> {
     let mut child = process.spawn().map_err(|e| format!("start {}: {e}", exec.argv[0]))?;
     let pid = child.id();
     let outcome = watch(exec, started, &mut child);
-    sys::kill_group(pid, libc::SIGKILL);
+    if outcome.is_err() {
+        sys::kill_group(pid, libc::SIGKILL);
+        let _ = sys::wait(Some(pid), true);
+    }
     outcome.map_err(|e| format!("watch {}: {e}", exec.argv[0]))
 }
 
 fn watch(request: &Exec, started: Instant, child: &mut std::process::Child) -> std::io::Result<ExecResult> {
     let pid = child.id();
     let gone = || std::io::Error::other("an output pipe is missing");
-    let mut stdout = Stream::new(child.stdout.take().ok_or_else(gone)?, request.output_limit)?;
-    let mut stderr = Stream::new(child.stderr.take().ok_or_else(gone)?, request.output_limit)?;
+    let limit = request.output_limit.min(MOST_OUTPUT);
+    let mut stdout = Stream::new(child.stdout.take().ok_or_else(gone)?, limit)?;
+    let mut stderr = Stream::new(child.stderr.take().ok_or_else(gone)?, limit)?;
+    let mut buffer = vec![0_u8; 65536];
     let pidfd = sys::pidfd(pid)?;
     let deadline = started + Duration::from_millis(request.timeout_ms);
     let mut timed_out = false;
@@ -93,22 +109,24 @@ fn watch(request: &Exec, started: Instant, child: &mut std::process::Child) -> s
         let [out, err, end] = sys::poll_readable([stdout.fd(), stderr.fd(), pidfd.as_raw_fd()], left)?;
         if end {
             let wall = started.elapsed();
+            // Before the wait: until then the number cannot have been given to another process group.
+            sys::kill_group(pid, libc::SIGKILL);
             let ended = sys::wait(Some(pid), true)?;
             break (wall, ended.ok_or_else(|| std::io::Error::other("somebody else waited for it"))?);
         }
         if out {
-            stdout.drain();
+            stdout.drain(&mut buffer);
         }
         if err {
-            stderr.drain();
+            stderr.drain(&mut buffer);
         }
         if !timed_out && Instant::now() >= deadline {
             timed_out = true;
             sys::kill_group(pid, libc::SIGKILL);
         }
     };
-    stdout.drain();
-    stderr.drain();
+    stdout.drain(&mut buffer);
+    stderr.drain(&mut buffer);
     Ok(ExecResult {
         code: ended.code,
         signal: ended.signal,
@@ -171,6 +189,14 @@ mod tests {
             std::thread::sleep(Duration::from_millis(10));
         }
         panic!("the grandchild {grandchild} is still there");
+    }
+
+    #[test]
+    fn endless_output_does_not_outrun_the_timeout() {
+        let begun = Instant::now();
+        let r = sh("yes", 200);
+        assert!(r.timed_out && r.stdout_bytes > 1000 && r.stdout.len() == 1000);
+        assert!(begun.elapsed() < Duration::from_secs(20));
     }
 
     #[test]

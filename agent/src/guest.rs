@@ -1,6 +1,7 @@
 //! `/init` of a guest: a few mounts, the virtio modules, the bench image's root, and the serial port.
 //!
-//! The kernel's command line says what differs: `tg.data=vdb` (mount it on /data), `tg.ip=ADDR/PREFIX` (of eth0).
+//! The kernel's command line says what differs: `tg.data=vdb` (mount it on /data), `tg.ip=ADDR/PREFIX` (of eth0),
+//! `tg.gw=ADDR` (the default route), `tg.rootro` (the root is mounted read-only).
 
 use crate::serve::{self, Ending};
 use crate::servers::Servers;
@@ -17,10 +18,10 @@ const NEW_ROOT: &str = "/newroot";
 /// Never returns: the guest is turned off at the end.
 pub fn main() -> ! {
     if let Err(message) = start_and_serve() {
-        if let Ok(mut console) = File::options().write(true).open("/dev/console") {
-            let _ = writeln!(console, "tollgate-agent: {message}");
+        let console = File::options().write(true).open("/dev/console");
+        if console.and_then(|mut c| writeln!(c, "tollgate-agent: {message}")).is_err() {
+            eprintln!("tollgate-agent: {message}");
         }
-        eprintln!("tollgate-agent: {message}");
     }
     sys::sync();
     sys::power_off();
@@ -38,22 +39,28 @@ fn start_and_serve() -> Result<(), String> {
     let cmdline = fs::read_to_string("/proc/cmdline").map_err(|e| format!("read /proc/cmdline: {e}"))?;
     load_modules()?;
     wait_for("/dev/vda")?;
-    mount("/dev/vda", NEW_ROOT, "ext4", libc::MS_NOATIME, "")?;
-    if option(&cmdline, "tg.data").is_some() {
-        let device = format!("/dev/{}", option(&cmdline, "tg.data").unwrap_or_default());
+    let read_only = if flag(&cmdline, "tg.rootro") { libc::MS_RDONLY } else { 0 };
+    mount("/dev/vda", NEW_ROOT, "ext4", libc::MS_NOATIME | read_only, "")?;
+    if let Some(name) = option(&cmdline, "tg.data") {
+        let device = format!("/dev/{name}");
         wait_for(&device)?;
         mount(&device, &format!("{NEW_ROOT}/data"), "ext4", libc::MS_RELATIME, "")?;
     }
     change_root()?;
     sys::clean_environment();
     let _ = sys::set_hostname("tollgate");
-    network(option(&cmdline, "tg.ip"))?;
+    network(option(&cmdline, "tg.ip"), option(&cmdline, "tg.gw"))?;
     serve_port()
 }
 
 /// The value of `name=value` on the command line.
 fn option<'a>(cmdline: &'a str, name: &str) -> Option<&'a str> {
     cmdline.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// Whether the bare word `name` is on the command line.
+fn flag(cmdline: &str, name: &str) -> bool {
+    cmdline.split_whitespace().any(|word| word == name)
 }
 
 fn load_modules() -> Result<(), String> {
@@ -90,11 +97,14 @@ fn change_root() -> Result<(), String> {
     mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, "")
 }
 
-fn network(address: Option<&str>) -> Result<(), String> {
+fn network(address: Option<&str>, gateway: Option<&str>) -> Result<(), String> {
     ip(&["link", "set", "lo", "up"])?;
     if let Some(address) = address {
         ip(&["addr", "add", address, "dev", "eth0"])?;
         ip(&["link", "set", "eth0", "up"])?;
+    }
+    if let Some(gateway) = gateway {
+        ip(&["route", "add", "default", "via", gateway])?;
     }
     Ok(())
 }
@@ -154,7 +164,8 @@ mod tests {
 
     #[test]
     fn options_come_from_the_command_line() {
-        let line = "console=ttyS0 tg.ip=198.19.0.3/24 tg.data=vdb quiet";
+        let line = "console=ttyS0 tg.ip=198.19.0.3/24 tg.data=vdb tg.rootro quiet";
+        assert!(flag(line, "tg.rootro") && !flag(line, "tg.data"));
         assert_eq!(option(line, "tg.ip"), Some("198.19.0.3/24"));
         assert_eq!(option(line, "tg.data"), Some("vdb"));
         assert_eq!(option(line, "tg.dat"), None);

@@ -21,6 +21,7 @@ const USAGE: &str = "usage:
 As /init of a guest it needs no arguments.";
 
 fn main() -> ExitCode {
+    sys::set_name();
     let mut args = std::env::args();
     let program = args.next().unwrap_or_default();
     if std::process::id() == 1 && program.ends_with("init") {
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
 fn serve_command(args: &[String]) -> Result<(), String> {
     let place = enter::Place::from_args(args).map_err(|e| format!("{e}\n{USAGE}"))?;
     place.enter()?;
+    std::env::set_current_dir("/").map_err(|e| format!("chdir /: {e}"))?;
     sys::clean_environment();
     if std::process::id() == 1 {
         sys::exit_on_sigterm();

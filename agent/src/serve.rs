@@ -5,6 +5,9 @@ use crate::{describe, exec, sys};
 use std::io::{BufRead, ErrorKind, Read, Write};
 use tollgate_agent::protocol::{Answer, Call, MAX_LINE_BYTES, PROTOCOL_VERSION, Request, Response};
 
+/// No request gets more of a file than this: escaped as JSON it stays below [`MAX_LINE_BYTES`].
+const MOST_READ: usize = 2 * exec::MOST_OUTPUT;
+
 /// Why serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -136,6 +139,7 @@ fn answer(call: Call, servers: &mut Servers) -> Answer {
 
 fn read_file(path: &str, limit: usize) -> Result<Answer, String> {
     let fail = |e: std::io::Error| format!("read {path}: {e}");
+    let limit = limit.min(MOST_READ);
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(fail)?;
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;

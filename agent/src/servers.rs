@@ -12,6 +12,9 @@ use tollgate_agent::protocol::{Answer, Start};
 /// So many bytes of a failed server's output are put into the error.
 const TAIL_BYTES: i64 = 2000;
 
+/// How long one attempt to connect may take.
+const TRY: Duration = Duration::from_millis(200);
+
 #[derive(Debug)]
 struct Running {
     pid: u32,
@@ -45,6 +48,10 @@ impl Servers {
             }
             None => None,
         };
+        // Or a stranger's answer would be taken for the server's.
+        if let Some(address) = address.filter(|a| TcpStream::connect_timeout(a, TRY).is_ok()) {
+            return Err(format!("server {name}: something else listens on {address} already"));
+        }
         let log = log_file(&name).map_err(|e| format!("server {name}: its log file: {e}"))?;
         let clone = || log.try_clone().map_err(|e| format!("server {name}: its log file: {e}"));
         let mut command = exec::command(&start.argv)?;
@@ -75,7 +82,7 @@ impl Servers {
     ) -> Result<(), String> {
         let Some(address) = address else { return Ok(()) };
         loop {
-            let accepted = TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok();
+            let accepted = TcpStream::connect_timeout(&address, TRY).is_ok();
             self.reap();
             let server = self.running.get_mut(name).ok_or("the server is gone")?;
             // Something else may answer on the port; a server that has ended is never ready.
@@ -128,6 +135,9 @@ impl Servers {
             self.stop(&name, 2000);
         }
         self.reap_all();
+        if self.adopts_orphans {
+            end_orphans();
+        }
     }
 
     /// Collects the servers that have ended, without waiting.
@@ -142,6 +152,36 @@ impl Servers {
         self.reap();
         while self.adopts_orphans && matches!(sys::wait(None, false), Ok(Some(_))) {}
     }
+}
+
+/// Kills what was adopted: programs that left their process group to become daemons. Killing one can orphan
+/// others to us, so it is repeated, but not for ever (a process in an uninterruptible wait cannot be killed).
+fn end_orphans() {
+    for _ in 0..200 {
+        while matches!(sys::wait(None, false), Ok(Some(_))) {}
+        let children = children();
+        if children.is_empty() {
+            return;
+        }
+        for pid in children {
+            sys::kill(pid);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The children of this process, from the parent field of every /proc/PID/stat (proc(5)).
+fn children() -> Vec<u32> {
+    let us = std::process::id().to_string();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // The name, in parentheses, may hold anything; the state and the parent follow the last one.
+            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)) == Some(us.as_str())
+        })
+        .collect()
 }
 
 /// An unlinked file in /tmp (a tmpfs in every environment but the layer's).

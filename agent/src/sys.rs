@@ -74,12 +74,24 @@ pub fn die_with_parent() -> io::Result<()> {
 
 /// Makes the child of `command` get SIGKILL when this process ends.
 pub fn child_dies_with_us(command: &mut Command) {
-    // SAFETY: prctl is async-signal-safe and takes no pointers.
+    let us = std::process::id();
+    // SAFETY: prctl and getppid are async-signal-safe and take no pointers.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0))?;
+            if libc::getppid() != pid_t(us) {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
             Ok(())
         });
+    }
+}
+
+/// Calls this process `tollgate-agent`, also where its file is called `init`.
+pub fn set_name() {
+    // SAFETY: PR_SET_NAME reads a NUL-terminated string of at most 16 bytes.
+    unsafe {
+        libc::prctl(libc::PR_SET_NAME, c"tollgate-agent".as_ptr(), 0, 0, 0);
     }
 }
 
@@ -247,6 +259,14 @@ pub fn wait(pid: Option<u32>, block: bool) -> io::Result<Option<Ended>> {
         voluntary: usage.ru_nvcsw.unsigned_abs(),
         involuntary: usage.ru_nivcsw.unsigned_abs(),
     }))
+}
+
+/// Sends SIGKILL to one process; one that has ended is fine.
+pub fn kill(pid: u32) {
+    // SAFETY: integers only.
+    unsafe {
+        libc::kill(pid_t(pid), libc::SIGKILL);
+    }
 }
 
 /// Sends a signal to a process group; one that has ended is fine.

@@ -37,6 +37,14 @@ pub enum AgentError {
     /// The agent could not do it and says why. The connection is still good.
     #[error("{0}")]
     Refused(String),
+    /// The agent is of another version of tollgate.
+    #[error("the agent speaks protocol {theirs}, tollgate speaks {ours}; rebuild the bench image")]
+    Version {
+        /// Our [`PROTOCOL_VERSION`].
+        ours: u32,
+        /// The agent's.
+        theirs: u32,
+    },
     /// Reading or writing failed.
     #[error("talking to the agent: {0}")]
     Io(#[from] std::io::Error),
@@ -72,8 +80,11 @@ impl AgentClient {
         let reader = Box::new(BufReader::with_capacity(64 * 1024, reader));
         let mut client = Self { reader, writer: Box::new(writer), next_id: 1, given_up: false };
         match client.call("hello", Call::Hello { version: PROTOCOL_VERSION }, timeout).await? {
-            Answer::Hello { .. } => Ok(client),
-            other => Err(unexpected("hello", &other)),
+            Answer::Hello { version: PROTOCOL_VERSION, .. } => Ok(client),
+            Answer::Hello { version, .. } => {
+                Err(AgentError::Version { ours: PROTOCOL_VERSION, theirs: version })
+            }
+            other => Err(client.unexpected("hello", &other)),
         }
     }
 
@@ -141,7 +152,7 @@ impl AgentClient {
         let timeout = Duration::from_millis(exec.timeout_ms) + GRACE;
         match self.call("exec", Call::Exec(exec), timeout).await? {
             Answer::Exec(result) => Ok(result),
-            other => Err(unexpected("exec", &other)),
+            other => Err(self.unexpected("exec", &other)),
         }
     }
 
@@ -150,7 +161,7 @@ impl AgentClient {
         let timeout = Duration::from_millis(start.ready_timeout_ms) + GRACE;
         match self.call("start", Call::Start(start), timeout).await? {
             Answer::Started { ready_ms, .. } => Ok(ready_ms),
-            other => Err(unexpected("start", &other)),
+            other => Err(self.unexpected("start", &other)),
         }
     }
 
@@ -164,7 +175,7 @@ impl AgentClient {
     pub async fn read(&mut self, path: &str, limit: usize) -> Result<String, AgentError> {
         match self.call("read", Call::Read { path: path.to_owned(), limit }, GRACE).await? {
             Answer::Content { text, .. } => Ok(text),
-            other => Err(unexpected("read", &other)),
+            other => Err(self.unexpected("read", &other)),
         }
     }
 
@@ -178,7 +189,7 @@ impl AgentClient {
     pub async fn describe(&mut self, data: &str) -> Result<Description, AgentError> {
         match self.call("describe", Call::Describe { data: data.to_owned() }, GRACE).await? {
             Answer::Description(description) => Ok(*description),
-            other => Err(unexpected("describe", &other)),
+            other => Err(self.unexpected("describe", &other)),
         }
     }
 
@@ -192,16 +203,18 @@ impl AgentClient {
         self.done("shutdown", Call::Shutdown, GRACE).await
     }
 
+    /// An answer to something else: what follows on this connection cannot be trusted either.
+    fn unexpected(&mut self, what: &'static str, answer: &Answer) -> AgentError {
+        self.given_up = true;
+        AgentError::Garbage { what, line: format!("{answer:?}").chars().take(200).collect() }
+    }
+
     async fn done(&mut self, what: &'static str, call: Call, timeout: Duration) -> Result<(), AgentError> {
         match self.call(what, call, timeout).await? {
             Answer::Done => Ok(()),
-            other => Err(unexpected(what, &other)),
+            other => Err(self.unexpected(what, &other)),
         }
     }
-}
-
-fn unexpected(what: &'static str, answer: &Answer) -> AgentError {
-    AgentError::Garbage { what, line: format!("{answer:?}").chars().take(200).collect() }
 }
 
 #[cfg(test)]
@@ -232,6 +245,17 @@ mod tests {
         assert!(matches!(client.settle().await, Err(AgentError::Closed(_))));
         assert!(!client.is_usable());
         assert!(matches!(client.settle().await, Err(AgentError::GivenUp)));
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_another_kind_ends_the_connection_and_so_does_another_version() {
+        const TALK: &[u8] = b"{\"id\":1,\"answer\":\"hello\",\"version\":1,\"pid\":1}\n\
+            {\"id\":2,\"answer\":\"content\",\"text\":\"\",\"truncated\":false}\n";
+        let mut client = connect_to(TALK).await.expect("hello");
+        assert!(matches!(client.settle().await, Err(AgentError::Garbage { what: "settle", .. })));
+        assert!(matches!(client.settle().await, Err(AgentError::GivenUp)));
+        let newer = connect_to(b"{\"id\":1,\"answer\":\"hello\",\"version\":2,\"pid\":1}\n").await;
+        assert!(matches!(newer, Err(AgentError::Version { theirs: 2, .. })));
     }
 
     #[tokio::test]
