@@ -4,16 +4,20 @@
 //! subtree, are told in `docs/architecture.md` and held by `tests/architecture.rs`.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod durable;
 pub mod environment;
+pub mod exit;
 pub mod host;
 pub mod judge;
 pub mod model;
+pub mod pipeline;
 pub mod report;
 pub mod samples;
 pub mod stats;
 pub mod store;
 pub mod sweep;
+pub mod wiring;
 pub mod workload;

@@ -1,2 +1,6 @@
-//! tollgate
-fn main() {}
+//! The command `tollgate`.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    tollgate::cli::main()
+}

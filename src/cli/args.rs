@@ -1,0 +1,291 @@
+//! The command line's grammar.
+
+use crate::model::{EnvironmentName, SweepId};
+use crate::workload::Profile;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 passed or nothing changed; 1 regressed; 2 usage or configuration; 3 could not measure;
+4 inconclusive (only with --strict); 10 changed (only fingerprint --diff).";
+
+/// The continuous regression monitor for the overhead of Docker and KVM.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Configuration file [default: tollgate.toml, when it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// State directory: bench image, journals, sweeps [default: /var/lib/tollgate]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Directory of accepted sweeps [default: baselines]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub baselines: Option<PathBuf>,
+    /// Says more (twice: much more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sweeps if a component changed, judges, reports: the CI job
+    #[command(after_help = "Example: tollgate gate --provision --profile smoke")]
+    Gate(GateArgs),
+    /// Measures, without judging
+    #[command(
+        after_help = "Example: tollgate sweep --only redis --environments docker,docker+nat --rounds 50"
+    )]
+    Sweep(SweepArgs),
+    /// Judges stored sweeps against the baselines, or one samples CSV against another
+    #[command(
+        after_help = "Example: tollgate judge --baseline before.csv --candidate after.csv --format json"
+    )]
+    Judge(JudgeArgs),
+    /// Writes the report of a stored sweep, or of two samples CSVs
+    #[command(after_help = "Example: tollgate report --format html --output report.html")]
+    Report(ReportArgs),
+    /// Lists, shows, accepts and rejects baselines
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
+    /// Lists what a profile measures, and which of it this host can run
+    #[command(after_help = "Example: tollgate list --profile smoke --format json")]
+    List(ListArgs),
+    /// Prints what this host is made of
+    #[command(after_help = "Example: tollgate fingerprint --diff; test $? = 10 && echo changed")]
+    Fingerprint(FingerprintArgs),
+    /// Says what this host can run, how noisy it is, and what to change
+    #[command(after_help = "Example: tollgate doctor --noise 20")]
+    Doctor(DoctorArgs),
+    /// Installs and starts what is missing: Docker, QEMU, mmdebstrap
+    #[command(after_help = "Example: sudo tollgate provision")]
+    Provision,
+    /// Removes what crashed runs left on the host
+    #[command(after_help = "Example: tollgate clean --dry-run")]
+    Clean(CleanArgs),
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    Text,
+    /// Documented JSON (docs/formats.md).
+    Json,
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Size of the sweep
+    #[arg(long, value_enum, default_value_t = Profile::Smoke)]
+    pub profile: Profile,
+    /// Only these workloads or cases: redis,fio/randread-qd16
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Only these environments (native is added): docker,docker+nat
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub environments: Option<Vec<EnvironmentName>>,
+    /// Rounds instead of the profile's
+    #[arg(long, value_parser = clap::value_parser!(u32).range(3..=1000))]
+    pub rounds: Option<u32>,
+    /// Seed of the random order
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Goes on with an interrupted sweep: the newest, or the one named
+    #[arg(long, value_name = "SWEEP", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "absent, given, given with a value")]
+    pub resume: Option<Option<SweepId>>,
+    /// First installs and starts what is missing
+    #[arg(long)]
+    pub provision: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Of `gate`.
+#[derive(Debug, Args)]
+pub struct GateArgs {
+    /// What to measure.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Sweeps also when no component changed
+    #[arg(long)]
+    pub always: bool,
+    /// Never adds the sweep to the baseline
+    #[arg(long)]
+    pub no_record: bool,
+    /// An inconclusive result is a failure (exit code 4)
+    #[arg(long)]
+    pub strict: bool,
+    /// Directory for report.html and report.md
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub output: PathBuf,
+}
+
+/// Of `sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// What to measure.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// Two samples CSVs.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// Samples CSV of the baseline
+    #[arg(long = "baseline", value_name = "CSV", requires = "candidate")]
+    pub baseline: Option<PathBuf>,
+    /// Samples CSV of the candidate sweeps
+    #[arg(long, value_name = "CSV", requires = "baseline")]
+    pub candidate: Option<PathBuf>,
+}
+
+/// Of `judge`.
+#[derive(Debug, Args)]
+pub struct JudgeArgs {
+    /// Two files instead of stored sweeps.
+    #[command(flatten)]
+    pub files: Files,
+    /// The sweeps to judge, in order of time: the first screens, the others confirm
+    #[arg(value_name = "SWEEP", conflicts_with = "baseline", required_unless_present = "baseline")]
+    pub sweeps: Vec<SweepId>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// An inconclusive result is a failure (exit code 4)
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One self-contained page.
+    Html,
+    /// For job summaries and issues.
+    Markdown,
+    /// Documented JSON.
+    Json,
+}
+
+/// Of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Two files instead of a stored sweep.
+    #[command(flatten)]
+    pub files: Files,
+    /// The sweep [default: the newest measured one]
+    #[arg(value_name = "SWEEP", conflicts_with = "baseline")]
+    pub sweep: Option<SweepId>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    pub format: ReportFormat,
+    /// Where to [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Of `baseline`.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Lists the accepted sweeps of all host classes
+    List {
+        /// How the result is printed
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Shows one sweep
+    Show {
+        /// Which
+        sweep: SweepId,
+        /// How the result is printed
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Makes a measured sweep a baseline
+    Accept {
+        /// Which
+        sweep: SweepId,
+        /// Why, for those who come later
+        #[arg(long, default_value = "accepted by hand")]
+        reason: String,
+    },
+    /// Takes a sweep out of the baselines
+    Reject {
+        /// Which
+        sweep: SweepId,
+    },
+}
+
+/// Of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Which profile
+    #[arg(long, value_enum, default_value_t = Profile::Smoke)]
+    pub profile: Profile,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Of `fingerprint`.
+#[derive(Debug, Args)]
+pub struct FingerprintArgs {
+    /// Compares with the newest accepted baseline; exit code 10 when a component changed
+    #[arg(long)]
+    pub diff: bool,
+    /// Whose baseline
+    #[arg(long, value_enum, default_value_t = Profile::Smoke)]
+    pub profile: Profile,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Seconds for which the noise of the processors is measured; 0 for not at all
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub noise: u64,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Of `clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// Says what would be removed, and removes nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

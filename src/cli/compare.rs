@@ -1,0 +1,103 @@
+//! `judge` and `report`: verdicts on what was measured before.
+
+use super::args::{Files, Format, JudgeArgs, ReportArgs, ReportFormat};
+use super::{Failure, output};
+use crate::config::Config;
+use crate::exit::Outcome;
+use crate::judge::{self, cells};
+use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
+use crate::pipeline::gate::{changes, judge_sweep};
+use crate::pipeline::policy;
+use crate::{report, samples, wiring};
+use std::path::Path;
+
+fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
+    samples::parse(&text, &name).map_err(Failure::usage)
+}
+
+/// The judgement of two files, when two files are given.
+fn of_files(config: &Config, files: &Files) -> Result<Option<Judgement>, Failure> {
+    let (Some(baseline), Some(candidate)) = (&files.baseline, &files.candidate) else { return Ok(None) };
+    let policy = policy::load(config)?;
+    Ok(Some(judge::judge(&read_samples(baseline)?, &read_samples(candidate)?, &policy)))
+}
+
+/// The baselines of a sweep's host class and profile that began before it.
+fn before(config: &Config, sweep: &Sweep) -> Result<Vec<Sweep>, Failure> {
+    let all = wiring::store(config).baselines(&sweep.host_class, &sweep.profile)?;
+    Ok(all.into_iter().filter(|b| b.started_at < sweep.started_at && b.sweep != sweep.sweep).collect())
+}
+
+fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
+    let store = wiring::store(config);
+    let mut sweeps = ids.iter().map(|id| store.load(id)).collect::<Result<Vec<_>, _>>()?;
+    sweeps.sort_by_key(|s| s.started_at);
+    let Some(first) = sweeps.first() else { return Err(Failure::usage("no sweep is given")) };
+    let baselines: Vec<SweepSamples> = before(config, first)?.iter().map(SweepSamples::from).collect();
+    let candidates: Vec<SweepSamples> = sweeps.iter().map(SweepSamples::from).collect();
+    Ok(judge::judge(&baselines, &candidates, &policy::load(config)?))
+}
+
+/// `judge`.
+pub fn judge(config: &Config, args: &JudgeArgs) -> Result<Outcome, Failure> {
+    let judgement = match of_files(config, &args.files)? {
+        Some(judgement) => judgement,
+        None => of_sweeps(config, &args.sweeps)?,
+    };
+    match args.format {
+        Format::Text => output::print(&report::judgement_table(&judgement, output::style()))?,
+        Format::Json => output::print(&report::judgement_json(&judgement))?,
+    }
+    Ok(Outcome::Judged { decision: judgement.decision, strict: args.strict })
+}
+
+fn newest(config: &Config) -> Result<SweepId, Failure> {
+    let dir = config.state.join("sweeps");
+    let names = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+    names
+        .filter_map(|e| e.file_name().to_string_lossy().strip_suffix(".json")?.parse().ok())
+        .max()
+        .ok_or_else(|| Failure::usage(format!("there is no measured sweep in {}", dir.display())))
+}
+
+/// `report`.
+pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
+    let text = if let Some(judgement) = of_files(config, &args.files)? {
+        match args.format {
+            ReportFormat::Html => report::judgement_html(&judgement),
+            ReportFormat::Markdown => report::judgement_markdown(&judgement),
+            ReportFormat::Json => report::judgement_json(&judgement),
+        }
+    } else {
+        let id = match &args.sweep {
+            Some(id) => id.clone(),
+            None => newest(config)?,
+        };
+        let result = of_stored(config, &id)?;
+        match args.format {
+            ReportFormat::Html => report::gate_html(&result),
+            ReportFormat::Markdown => report::gate_markdown(&result),
+            ReportFormat::Json => report::gate_json(&result),
+        }
+    };
+    match &args.output {
+        Some(path) => output::write(path, &text)?,
+        None => output::print(&text)?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// A stored sweep, judged against the baselines that began before it.
+fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
+    let store = wiring::store(config);
+    let sweep = store.load(id)?;
+    let baselines = before(config, &sweep)?;
+    let judgement = judge_sweep(&baselines, &sweep, &policy::load(config)?);
+    let changed = changes(&baselines, &sweep.fingerprint);
+    let accepted = store.baselines(&sweep.host_class, &sweep.profile)?.iter().any(|b| b.sweep == *id);
+    let baseline = accepted.then(|| "accepted as baseline".to_owned());
+    let summary = cells(&sweep);
+    Ok(GateResult::of_sweep(&sweep, judgement, changed, summary, baseline))
+}

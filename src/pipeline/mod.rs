@@ -1,0 +1,122 @@
+//! Floor 4: the one path from a trigger to a verdict, which the command line and the service run.
+
+pub mod clean;
+pub mod gate;
+pub mod policy;
+pub mod resume;
+pub mod sweep;
+
+use crate::config::Config;
+use crate::environment::docker::engine;
+use crate::environment::image::{BenchImage, ImageError};
+use crate::environment::{EnvironmentError, Unavailable};
+use crate::host::{LockError, NetworkError, Probe};
+use crate::model::{Component, Fingerprint, HostClass, SweepId};
+use crate::store::StoreError;
+use crate::sweep::{JournalError, SweepError};
+use crate::wiring;
+use std::path::Path;
+
+/// Why the pipeline ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The command line asks for something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// The host cannot run a sweep at all.
+    #[error("cannot measure: {0}")]
+    Unavailable(Unavailable),
+    /// Somebody else sweeps.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Another sweep with another state directory.
+    #[error("another sweep runs on this host ({0}); they would disturb each other: wait for it or stop it")]
+    Busy(String),
+    /// The bench image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Namespaces.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The sweep.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Stored sweeps.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An environment.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// A resumed sweep would not be the same.
+    #[error("sweep {sweep} cannot be resumed: {why}; start a new one without --resume")]
+    Stale {
+        /// Which.
+        sweep: SweepId,
+        /// What changed.
+        why: String,
+    },
+}
+
+impl PipelineError {
+    /// Whether the user's input is to blame (exit code 2) rather than the host (exit code 3).
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Usage(_)
+                | Self::Stale { .. }
+                | Self::Store(
+                    StoreError::Unknown { .. }
+                        | StoreError::Damaged { .. }
+                        | StoreError::Format { .. }
+                        | StoreError::Misplaced { .. }
+                )
+        )
+    }
+
+    /// For `map_err` on a file operation.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+}
+
+/// The configured host class, or the derived one.
+pub fn host_class(config: &Config) -> HostClass {
+    config.host_class.clone().unwrap_or_else(|| Probe::new(Path::new("/")).default_host_class())
+}
+
+/// What this host is made of now. The bench image and the guest's kernel are part of it once the image is built.
+pub async fn fingerprint(config: &Config) -> Fingerprint {
+    let image = BenchImage::cached(&config.state.join("images"), &wiring::recipe(config));
+    fingerprint_with(config, image.as_ref()).await
+}
+
+async fn fingerprint_with(config: &Config, image: Option<&BenchImage>) -> Fingerprint {
+    let probe = Probe::new(Path::new("/")).with_state(&config.state);
+    let mut fingerprint = Fingerprint { components: probe.components(), context: probe.context() };
+    match engine::connect(&config.docker_socket).await {
+        Ok(docker) => {
+            if let Err(error) = engine::describe(&docker, &mut fingerprint).await {
+                tracing::warn!(%error, "the Docker engine's part of the fingerprint is missing");
+            }
+        }
+        Err(unavailable) => tracing::info!(%unavailable, "no Docker engine in the fingerprint"),
+    }
+    if let Some(image) = image {
+        let manifest = &image.manifest;
+        fingerprint.components.insert(Component::BenchImage, manifest.digest.clone());
+        let kernel = manifest.kernel_package.trim_start_matches("linux-image-").trim_end_matches(".deb");
+        fingerprint.components.insert(Component::GuestKernel, kernel.to_owned());
+    }
+    fingerprint
+}

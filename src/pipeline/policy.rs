@@ -1,0 +1,52 @@
+//! Reads `alerts/policy.toml`.
+
+use super::PipelineError;
+use crate::config::{Config, ConfigError};
+use crate::judge::Policy;
+use serde::Deserialize;
+use std::io::ErrorKind;
+
+/// The file. Routes and silences will be further tables of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PolicyFile {
+    judge: Policy,
+}
+
+/// The thresholds of the configured policy file; the built-in ones when there is no such file.
+pub fn load(config: &Config) -> Result<Policy, PipelineError> {
+    let path = &config.policy;
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Policy::default()),
+        Err(e) => return Err(PipelineError::io(path)(e)),
+    };
+    parse(&path.display().to_string(), &text).map_err(|e| PipelineError::Usage(e.to_string()))
+}
+
+fn parse(file: &str, text: &str) -> Result<Policy, ConfigError> {
+    let parsed: PolicyFile = toml::from_str(text).map_err(|e| ConfigError::from_toml(file, text, &e))?;
+    parsed.judge.check().map_err(|e| {
+        ConfigError::of_value(file, text, &e.key, &format!("found {}, expected {}", e.found, e.expected))
+    })?;
+    Ok(parsed.judge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_policy_is_the_built_in_one() {
+        let text = include_str!("../../alerts/policy.toml");
+        assert_eq!(parse("alerts/policy.toml", text).expect("valid"), Policy::default());
+    }
+
+    #[test]
+    fn unknown_keys_and_impossible_values_are_named() {
+        let unknown = parse("policy.toml", "[judge]\nalfa = 0.1\n").expect_err("unknown").to_string();
+        assert!(unknown.contains("policy.toml:2:1") && unknown.contains("did you mean `alpha`"), "{unknown}");
+        let impossible = parse("policy.toml", "[judge]\nalpha = 2.0\n").expect_err("impossible").to_string();
+        assert!(impossible.contains("policy.toml:2") && impossible.contains("expected"), "{impossible}");
+    }
+}

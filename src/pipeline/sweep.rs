@@ -1,0 +1,352 @@
+//! One sweep from the lock to the stored record.
+
+use super::resume::{self, journal_path};
+use super::{PipelineError, clean, fingerprint_with, host_class};
+use crate::config::Config;
+use crate::environment::agent::embedded;
+use crate::environment::image::BenchImage;
+use crate::environment::{Context, GuestLink, Unavailable};
+use crate::host::netns::{self, NetworkPlan, PREFIX};
+use crate::host::{HostLock, NetworkError};
+use crate::model::format::JOURNAL_FORMAT;
+use crate::model::{EnvironmentName, Sweep, SweepId};
+use crate::sweep::plan::{PlannedCase, parameters};
+use crate::sweep::record::{assemble, complete_blocks};
+use crate::sweep::run::{ClientPlace, Member, run};
+use crate::sweep::{Crew, Header, Journal, Limits, Plan, Progress, Recorded, Step, SweepError};
+use crate::wiring;
+use crate::workload::{Case, Profile};
+use chrono::Utc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
+
+/// What to sweep.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Only these workloads (`redis`) or cases (`fio/randread-qd16`); all of the profile when empty.
+    pub only: Vec<String>,
+    /// Only these environments; `native` is added.
+    pub environments: Option<Vec<EnvironmentName>>,
+    /// Rounds instead of the profile's.
+    pub rounds: Option<u32>,
+    /// Seed instead of a random one.
+    pub seed: Option<u64>,
+    /// Goes on with an interrupted sweep: the newest of the profile, or the one named.
+    pub resume: Option<Option<SweepId>>,
+}
+
+/// Sweeps, and keeps the record in the store. The host is left as it was, whatever happens but `kill -9`.
+pub async fn sweep(
+    config: &Config,
+    profile: Profile,
+    request: &Request,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<Sweep, PipelineError> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(PipelineError::Unavailable(Unavailable {
+            reason: "a sweep needs root for chroot, namespaces and Docker's socket".into(),
+            remedy: "run it with sudo, or on a self-hosted runner that is root".into(),
+        }));
+    }
+    let resumed = match &request.resume {
+        None => None,
+        Some(Some(id)) => Some(id.clone()),
+        Some(None) => Some(resume::unfinished(&config.state, profile).ok_or_else(|| {
+            PipelineError::Usage(format!("there is no interrupted {} sweep to resume", profile.as_str()))
+        })?),
+    };
+    let id = resumed.clone().unwrap_or_else(|| SweepId::new(Utc::now(), rand::random()));
+    let _lock = take_host(config, &id)?;
+    let cleaned = clean::clean(config, false).await?;
+    for line in &cleaned.removed {
+        progress.step(Step::Note(format!("removed what a crashed sweep left: {line}")));
+    }
+    let say = |text: &str| progress.step(Step::Note(text.to_owned()));
+    let recipe = wiring::recipe(config);
+    let images = config.state.join("images");
+    let image = tokio::select! {
+        image = BenchImage::get(&images, &recipe, &say) => image?,
+        () = cancel.cancelled() => return Err(SweepError::Cancelled.into()),
+    };
+    let path = journal_path(&config.state, &id);
+    let prepared = if resumed.is_some() {
+        go_on(config, &path, &image).await?
+    } else {
+        begin(config, profile, request, &id, &path, &image).await?
+    };
+    let scratch = config.state.join("scratch").join(id.as_str());
+    let finished = measure(config, prepared, &id, &image, &scratch, progress, cancel).await;
+    let tidied = std::fs::remove_dir_all(&scratch);
+    finished?;
+    if let Err(error) = tidied {
+        progress.step(Step::Note(format!("{}: {error}; `tollgate clean` removes it", scratch.display())));
+    }
+    finish(config, &path)
+}
+
+/// Takes the host for one sweep.
+fn take_host(config: &Config, id: &SweepId) -> Result<HostLock, PipelineError> {
+    let root = Path::new("/");
+    let lock = HostLock::acquire(&config.state, root, id, Utc::now())?;
+    match HostLock::living(root).into_iter().find(|l| !l.is_ours()) {
+        Some(other) => Err(PipelineError::Busy(other.sweep.to_string())),
+        None => Ok(lock),
+    }
+}
+
+/// A sweep that is ready to run.
+struct Prepared {
+    journal: Journal,
+    header: Header,
+    plan: Plan,
+    done: BTreeSet<usize>,
+}
+
+/// The cases of a profile that were asked for.
+fn selected(config: &Config, profile: Profile, only: &[String]) -> Result<Vec<Case>, PipelineError> {
+    let all = wiring::all_cases(profile);
+    let label = |c: &Case| format!("{}/{}", c.workload, c.name);
+    for wanted in only {
+        if !all.iter().any(|c| c.workload == wanted || label(c) == *wanted) {
+            let known: Vec<String> = all.iter().map(label).collect();
+            return Err(PipelineError::Usage(format!(
+                "--only {wanted}: there is no such workload or case; there are {}",
+                known.join(", ")
+            )));
+        }
+    }
+    let of_profile = config.profile(profile).workloads.as_ref();
+    Ok(all
+        .into_iter()
+        .filter(|c| of_profile.is_none_or(|w| w.iter().any(|w| w == c.workload)))
+        .filter(|c| only.is_empty() || only.iter().any(|o| c.workload == o || label(c) == *o))
+        .collect())
+}
+
+/// Which environments take part, and why the others do not.
+async fn survey(
+    config: &Config,
+    profile: Profile,
+    cases: &[Case],
+    wanted: Option<&Vec<EnvironmentName>>,
+) -> Result<(Vec<EnvironmentName>, Vec<(EnvironmentName, String)>), PipelineError> {
+    let known: BTreeSet<EnvironmentName> = cases.iter().flat_map(|c| c.environments.clone()).collect();
+    if let Some(unknown) = wanted.into_iter().flatten().find(|e| !known.contains(e)) {
+        let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+        return Err(PipelineError::Usage(format!(
+            "no case runs in environment {unknown}; there are {}",
+            known.join(", ")
+        )));
+    }
+    let mut available = Vec::new();
+    let mut unavailable = Vec::new();
+    for name in known.into_iter().filter(|e| e.is_native() || wanted.is_none_or(|w| w.contains(e))) {
+        match wiring::environment(&name, config, profile).check().await {
+            Ok(()) => available.push(name),
+            Err(why) => unavailable.push((name, why.to_string())),
+        }
+    }
+    if available.len() < 2 || !available[0].is_native() {
+        let reasons: Vec<String> = unavailable.iter().map(|(e, why)| format!("{e}: {why}")).collect();
+        return Err(PipelineError::Unavailable(Unavailable {
+            reason: format!("no environment to compare with native is available ({})", reasons.join("; ")),
+            remedy: "`tollgate doctor` says what this host can run".into(),
+        }));
+    }
+    Ok((available, unavailable))
+}
+
+async fn begin(
+    config: &Config,
+    profile: Profile,
+    request: &Request,
+    id: &SweepId,
+    path: &Path,
+    image: &BenchImage,
+) -> Result<Prepared, PipelineError> {
+    let settings = config.profile(profile);
+    let cases = selected(config, profile, &request.only)?;
+    let wanted = request.environments.as_ref().or(settings.environments.as_ref());
+    let (environments, unavailable) = survey(config, profile, &cases, wanted).await?;
+    let rounds = request.rounds.unwrap_or(settings.rounds);
+    let seed = request.seed.unwrap_or_else(|| rand::random::<u32>().into());
+    let plan = Plan::new(&cases, &environments, rounds, seed);
+    let header = Header {
+        format: JOURNAL_FORMAT,
+        sweep: id.clone(),
+        tollgate: env!("CARGO_PKG_VERSION").to_owned(),
+        host_class: host_class(config),
+        profile,
+        rounds,
+        warmup_rounds: settings.warmup_rounds,
+        seed,
+        workloads: cases.iter().map(|c| format!("{}/{}", c.workload, c.name)).collect(),
+        environments,
+        unavailable,
+        plan: plan.digest.clone(),
+        parameters: parameters(&wiring::all_cases(profile)),
+        bench_image: image.manifest.digest.clone(),
+        fingerprint: fingerprint_with(config, Some(image)).await,
+        started_at: Utc::now(),
+    };
+    let journal = Journal::create(path, header.clone())?;
+    Ok(Prepared { journal, header, plan, done: BTreeSet::new() })
+}
+
+/// The plan of a journal's header, and every cell that was wanted.
+fn plan_of(header: &Header) -> (Plan, Vec<PlannedCase>) {
+    let label = |c: &Case| format!("{}/{}", c.workload, c.name);
+    let cases: Vec<Case> = wiring::all_cases(header.profile)
+        .into_iter()
+        .filter(|c| header.workloads.contains(&label(c)))
+        .collect();
+    let plan = Plan::new(&cases, &header.environments, header.rounds, header.seed);
+    let asked = |e: &EnvironmentName| {
+        header.environments.contains(e) || header.unavailable.iter().any(|(name, _)| name == e)
+    };
+    let wanted = cases
+        .into_iter()
+        .map(|case| PlannedCase {
+            environments: case.environments.iter().filter(|e| asked(e)).cloned().collect(),
+            case,
+        })
+        .collect();
+    (plan, wanted)
+}
+
+async fn go_on(config: &Config, path: &Path, image: &BenchImage) -> Result<Prepared, PipelineError> {
+    if !path.exists() {
+        return Err(PipelineError::Usage(format!("there is no journal {} to go on with", path.display())));
+    }
+    let (journal, recorded) = Journal::resume(path)?;
+    let (plan, _) = plan_of(&recorded.header);
+    let now = fingerprint_with(config, Some(image)).await;
+    resume::check(&recorded.header, &now, &image.manifest.digest, &plan.digest)?;
+    let done = complete_blocks(&plan, &recorded);
+    Ok(Prepared { journal, header: recorded.header, plan, done })
+}
+
+/// Makes the network, runs the plan, removes the network.
+async fn measure(
+    config: &Config,
+    mut prepared: Prepared,
+    id: &SweepId,
+    image: &BenchImage,
+    scratch: &Path,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<(), PipelineError> {
+    std::fs::create_dir_all(scratch).map_err(PipelineError::io(scratch))?;
+    let network = NetworkPlan::for_host(id).await?;
+    let crew = crew(config, &prepared, id, image, scratch, &network)?;
+    let made = netns::setup(&network).await;
+    let outcome = match made {
+        Ok(()) => run(
+            &prepared.plan,
+            crew,
+            prepared.header.warmup_rounds,
+            &prepared.done,
+            &mut prepared.journal,
+            progress,
+            cancel,
+            &limits(config),
+        )
+        .await
+        .map_err(PipelineError::from),
+        Err(error) => Err(error.into()),
+    };
+    let torn: Result<(), NetworkError> = netns::teardown(&network).await;
+    outcome?;
+    Ok(torn?)
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        output_bytes: config.limits.output_bytes,
+        max_failed_share: config.limits.max_failed_share,
+        server_ready_ms: u64::try_from(config.limits.server_ready.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+fn crew(
+    config: &Config,
+    prepared: &Prepared,
+    id: &SweepId,
+    image: &BenchImage,
+    scratch: &Path,
+    network: &NetworkPlan,
+) -> Result<Crew, PipelineError> {
+    let agents = config.state.join("agent");
+    let agent = embedded::install(&agents).map_err(PipelineError::io(&agents))?;
+    let named = |name: &str| PathBuf::from("/run/netns").join(name);
+    let servers: BTreeSet<&str> =
+        prepared.plan.cases.iter().filter_map(|c| c.case.server.as_ref()).map(|s| s.name).collect();
+    let mut free = free_ports(config.ports);
+    let mut members = Vec::new();
+    for name in prepared.plan.environments() {
+        let mut ports = BTreeMap::new();
+        for server in &servers {
+            let port = free.next().ok_or_else(|| {
+                PipelineError::Usage(format!(
+                    "all ports from {} to {} are in use; widen network.ports in the configuration",
+                    config.ports.0, config.ports.1
+                ))
+            })?;
+            ports.insert((*server).to_owned(), port);
+        }
+        members.push(Member {
+            environment: wiring::environment(&name, config, prepared.header.profile),
+            context: Context {
+                sweep: id.to_string(),
+                image: image.clone(),
+                agent: agent.clone(),
+                scratch: scratch.to_owned(),
+                host_address: network.host_address,
+                guest: GuestLink {
+                    netns: named(&network.guest_namespace),
+                    tap: network.tap.clone(),
+                    address: network.guest_address,
+                    prefix: PREFIX,
+                },
+                ports,
+            },
+        });
+    }
+    let client = ClientPlace {
+        agent,
+        root: image.rootfs(),
+        netns: named(&network.client_namespace),
+        sweep: id.to_string(),
+    };
+    Ok(Crew { members, client: Some(client) })
+}
+
+/// Ports of the range on which nobody listens now.
+fn free_ports((first, last): (u16, u16)) -> impl Iterator<Item = u16> {
+    (first..=last).filter(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
+}
+
+/// Assembles the record of a complete journal and stores it.
+fn finish(config: &Config, journal: &Path) -> Result<Sweep, PipelineError> {
+    let recorded = Recorded::read(journal)?;
+    let (plan, wanted) = plan_of(&recorded.header);
+    let finished_at = recorded.finished_at().unwrap_or_else(Utc::now);
+    let sweep = assemble(&plan, &recorded, &wanted, finished_at);
+    wiring::store(config).save(&sweep)?;
+    Ok(sweep)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_passed_over() {
+        let taken = TcpListener::bind("0.0.0.0:0").expect("a port");
+        let port = taken.local_addr().expect("an address").port().min(65_000);
+        assert!(!free_ports((port, port + 10)).any(|p| p == port));
+    }
+}

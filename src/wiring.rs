@@ -1,0 +1,56 @@
+//! Floor 4: the only place that names concrete environments and stores.
+
+use crate::config::{Accel, Config};
+use crate::environment::Environment;
+use crate::environment::docker::DockerEnvironment;
+use crate::environment::image::Recipe;
+use crate::environment::kvm::{Accelerator, Kvm, Settings};
+use crate::environment::native::Native;
+use crate::model::{Base, EnvironmentName};
+use crate::store::DirectoryStore;
+use crate::workload::{self, Case, Profile};
+
+/// The environment called `name`.
+pub fn environment(name: &EnvironmentName, config: &Config, profile: Profile) -> Box<dyn Environment> {
+    match name.base() {
+        Base::Native => Box::new(Native),
+        Base::Docker => Box::new(DockerEnvironment::new(name.clone(), config.docker_socket.clone())),
+        Base::Kvm => Box::new(Kvm::new(name.clone(), guest(config, profile))),
+    }
+}
+
+fn guest(config: &Config, profile: Profile) -> Settings {
+    let kvm = &config.kvm;
+    let host_cpus = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+    Settings {
+        accelerator: match kvm.accel {
+            Accel::Auto => None,
+            Accel::Kvm => Some(Accelerator::Kvm),
+            Accel::Tcg => Some(Accelerator::Tcg),
+        },
+        probe_timeout: kvm.probe_timeout,
+        boot_timeout: kvm.boot_timeout,
+        memory_mib: kvm.memory_mib,
+        cpus: kvm.cpus.unwrap_or(host_cpus),
+        // fio's file and some room for the filesystem.
+        data_mib: if profile == Profile::Full { 20 * 1024 } else { 512 },
+        remember: config.state.join("accelerator.json"),
+    }
+}
+
+/// The bench image that all workloads together need: the same for every profile and selection, so that every
+/// sweep of a host has the same.
+pub fn recipe(config: &Config) -> Recipe {
+    let packages: Vec<&str> = workload::all().iter().flat_map(|w| w.packages()).copied().collect();
+    Recipe::new(&config.image.suite, config.image.mirror.as_deref(), &packages, config.image.min_free_mib)
+}
+
+/// Where sweeps are kept.
+pub fn store(config: &Config) -> DirectoryStore {
+    DirectoryStore::new(&config.state, &config.baselines)
+}
+
+/// All cases of a profile.
+pub fn all_cases(profile: Profile) -> Vec<Case> {
+    workload::all().iter().flat_map(|w| w.cases(profile)).collect()
+}
