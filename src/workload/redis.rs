@@ -24,7 +24,7 @@ impl Workload for Redis {
 
     fn cases(&self, profile: Profile) -> Vec<Case> {
         let counts = match profile {
-            Profile::Smoke => [(1, 2000), (50, 5000)],
+            Profile::Smoke => [(1, 1000), (50, 2500)],
             Profile::Standard => [(1, 4000), (50, 10_000)],
             Profile::Full => [(1, 500_000), (50, 500_000)],
         };

@@ -46,7 +46,7 @@ fn arguments(context: &Context, dir: &Path, accelerator: Accelerator, shape: &Sh
     let mut add = |words: &[&str]| args.extend(words.iter().map(|w| (*w).to_owned()));
     match accelerator {
         Accelerator::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
-        Accelerator::Tcg => add(&["-accel", "tcg,thread=multi", "-cpu", "max"]),
+        Accelerator::Tcg => add(&["-accel", "tcg,thread=multi", "-cpu", "qemu64"]),
     }
     add(&["-smp", &shape.cpus.to_string(), "-m", &format!("{}M", shape.memory_mib)]);
     add(&["-kernel", &show(context.image.kernel()), "-initrd", &show(context.image.initrd())]);
