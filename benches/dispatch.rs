@@ -1,33 +1,74 @@
-//! What one dispatch costs: `/bin/true` through the agent over pipes. It bounds how short a trial can be.
-#![allow(missing_docs, reason = "criterion's macros make public items without documentation")]
+//! What one dispatch of a no-op costs in each environment, beside `docker exec`: it bounds how short a trial can be.
+//!
+//! `cargo bench --bench dispatch` prints the median and the 99th percentile of 200 dispatches of `/bin/true`.
+//! Needs root, Docker and QEMU.
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use std::collections::BTreeMap;
-use tokio::sync::Mutex;
-use tollgate::environment::agent::embedded;
-use tollgate::environment::agent::process::{AgentProcess, Place};
-use tollgate_agent::protocol::Exec;
+#[path = "../tests/common/mod.rs"]
+mod common;
 
-fn dispatch(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = embedded::install(dir.path()).expect("installs");
-    let agent = runtime.block_on(AgentProcess::start(&path, &Place::default(), "bench")).expect("starts");
-    let agent = Mutex::new(agent);
-    let exec = Exec {
-        argv: vec!["/bin/true".to_owned()],
-        env: BTreeMap::new(),
-        cwd: None,
-        timeout_ms: 10_000,
-        output_limit: 1000,
+use common::stage::{SOCKET, Stage, exec, kvm, stage};
+use std::time::{Duration, Instant};
+use tollgate::environment::Environment;
+use tollgate::environment::docker::DockerEnvironment;
+use tollgate::environment::native::Native;
+
+const DISPATCHES: usize = 200;
+
+fn show(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: f64| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+        let index = ((times.len() - 1) as f64 * share) as usize;
+        times[index].as_secs_f64() * 1e3
     };
-    criterion.bench_function("dispatch /bin/true over pipes", |bencher| {
-        bencher
-            .to_async(&runtime)
-            .iter(|| async { agent.lock().await.client.exec(exec.clone()).await.expect("runs") });
-    });
-    runtime.block_on(agent.into_inner().stop());
+    println!("{what:<16} p50 {:>7.2} ms   p99 {:>7.2} ms", at(0.5), at(0.99));
 }
 
-criterion_group!(benches, dispatch);
-criterion_main!(benches);
+async fn dispatch(environment: &dyn Environment, stage: &Stage) {
+    let mut session = environment.start(&stage.context).await.expect("starts");
+    let mut times = Vec::new();
+    for round in 0..DISPATCHES + 20 {
+        let begun = Instant::now();
+        session.agent().exec(exec(&["/bin/true"])).await.expect("runs");
+        if round >= 20 {
+            times.push(begun.elapsed());
+        }
+    }
+    show(&environment.name().to_string(), times);
+    if environment.name().to_string() == "docker" {
+        docker_exec(stage).await;
+    }
+    session.stop().await.expect("stops");
+}
+
+/// The same through the command-line client, for comparison.
+async fn docker_exec(stage: &Stage) {
+    let container = format!("tollgate-{}-docker", stage.context.sweep);
+    let mut times = Vec::new();
+    for _ in 0..30 {
+        let begun = Instant::now();
+        let done = tollgate::command::run(&["docker", "exec", &container, "/bin/true"]).await;
+        if let Err(error) = done {
+            println!("docker exec      not measured: {error}");
+            return;
+        }
+        times.push(begun.elapsed());
+    }
+    show("docker exec", times);
+}
+
+#[tokio::main]
+async fn main() {
+    // `cargo test` runs benches with --test: there is nothing to test here.
+    if std::env::args().any(|a| a == "--test") || !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    dispatch(&Native, &stage).await;
+    for name in ["docker", "docker+nat"] {
+        dispatch(&DockerEnvironment::new(name.parse().expect("a name"), SOCKET.into()), &stage).await;
+    }
+    dispatch(&kvm(stage.state.path(), None), &stage).await;
+    stage.end().await;
+}

@@ -8,6 +8,7 @@ use crate::environment::kvm::{Accelerator, Kvm, Settings};
 use crate::environment::native::Native;
 use crate::model::{Base, EnvironmentName};
 use crate::store::DirectoryStore;
+use crate::sweep::plan;
 use crate::workload::{self, Case, Profile};
 
 /// The environment called `name`.
@@ -23,6 +24,8 @@ fn guest(config: &Config, profile: Profile) -> Settings {
     let kvm = &config.kvm;
     let host_cpus = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
     Settings {
+        program: "qemu-system-x86_64".to_owned(),
+        device: "/dev/kvm".into(),
         accelerator: match kvm.accel {
             Accel::Auto => None,
             Accel::Kvm => Some(Accelerator::Kvm),
@@ -53,4 +56,11 @@ pub fn store(config: &Config) -> DirectoryStore {
 /// All cases of a profile.
 pub fn all_cases(profile: Profile) -> Vec<Case> {
     workload::all().iter().flat_map(|w| w.cases(profile)).collect()
+}
+
+/// Digest of everything of a profile that two comparable sweeps must share: all its cases, and the guest's shape.
+pub fn parameters(config: &Config, profile: Profile) -> String {
+    let guest = guest(config, profile);
+    let shape = format!("guest: {} MiB, {} CPUs, data {} MiB", guest.memory_mib, guest.cpus, guest.data_mib);
+    plan::parameters(&all_cases(profile), &shape)
 }

@@ -1,5 +1,7 @@
 //! The host module on this very host: namespaces, leftovers, lock, probe. Needs root.
 
+mod common;
+
 use chrono::Utc;
 use std::{
     collections::BTreeSet,
@@ -15,17 +17,8 @@ use tollgate::{
     model::{Component, SweepId},
 };
 
-/// Whether a real test can run here; says why not, and with `TOLLGATE_REQUIRE_REAL=1` fails instead.
-fn real(what: &str, can: bool) -> bool {
-    if !can {
-        assert!(std::env::var_os("TOLLGATE_REQUIRE_REAL").is_none_or(|v| v != "1"), "skipped: {what}");
-        eprintln!("skipped: {what}");
-    }
-    can
-}
-
 fn root() -> bool {
-    real("needs root", rustix::process::geteuid().is_root())
+    common::real(common::no_root())
 }
 
 /// A sweep's id that no other test has.

@@ -24,18 +24,14 @@ fn of_files(config: &Config, files: &Files) -> Result<Option<Judgement>, Failure
     Ok(Some(judge::judge(&read_samples(baseline)?, &read_samples(candidate)?, &policy)))
 }
 
-/// The baselines of a sweep's host class and profile that began before it.
-fn before(config: &Config, sweep: &Sweep) -> Result<Vec<Sweep>, Failure> {
-    let all = wiring::store(config).baselines(&sweep.host_class, &sweep.profile)?;
-    Ok(all.into_iter().filter(|b| b.started_at < sweep.started_at && b.sweep != sweep.sweep).collect())
-}
-
 fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
     let store = wiring::store(config);
     let mut sweeps = ids.iter().map(|id| store.load(id)).collect::<Result<Vec<_>, _>>()?;
     sweeps.sort_by_key(|s| s.started_at);
     let Some(first) = sweeps.first() else { return Err(Failure::usage("no sweep is given")) };
-    let baselines: Vec<SweepSamples> = before(config, first)?.iter().map(SweepSamples::from).collect();
+    let all = store.baselines(&first.host_class, &first.profile)?;
+    let before = all.iter().filter(|b| b.started_at < first.started_at);
+    let baselines: Vec<SweepSamples> = before.map(SweepSamples::from).collect();
     let candidates: Vec<SweepSamples> = sweeps.iter().map(SweepSamples::from).collect();
     Ok(judge::judge(&baselines, &candidates, &policy::load(config)?))
 }
@@ -93,10 +89,11 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
 fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
     let store = wiring::store(config);
     let sweep = store.load(id)?;
-    let baselines = before(config, &sweep)?;
+    let all = store.baselines(&sweep.host_class, &sweep.profile)?;
+    let accepted = all.iter().any(|b| b.sweep == *id);
+    let baselines: Vec<Sweep> = all.into_iter().filter(|b| b.started_at < sweep.started_at).collect();
     let judgement = judge_sweep(&baselines, &sweep, &policy::load(config)?);
     let changed = changes(&baselines, &sweep.fingerprint);
-    let accepted = store.baselines(&sweep.host_class, &sweep.profile)?.iter().any(|b| b.sweep == *id);
     let baseline = accepted.then(|| "accepted as baseline".to_owned());
     let summary = cells(&sweep);
     Ok(GateResult::of_sweep(&sweep, judgement, changed, summary, baseline))

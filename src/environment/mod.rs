@@ -48,7 +48,7 @@ pub enum EnvironmentError {
     Image(#[from] ImageError),
     /// A host command.
     #[error("{0}")]
-    Command(#[from] crate::command::CommandError),
+    Command(#[from] crate::command::CommandFailure),
     /// A file of the environment.
     #[error("{path}: {source}")]
     Io {
@@ -77,6 +77,8 @@ pub struct GuestLink {
     pub netns: PathBuf,
     /// Name of the tap in it.
     pub tap: String,
+    /// MAC address of the guest's card.
+    pub mac: String,
     /// The guest's address.
     pub address: Ipv4Addr,
     /// Length of its network's prefix.

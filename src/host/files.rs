@@ -1,5 +1,6 @@
 //! Reading small files below a root path: whatever cannot be read is absent, never an error or a zero.
 
+use crate::command::PROGRAM_DIRECTORIES;
 use std::{
     fs::{self, File},
     io::Read as _,
@@ -47,10 +48,6 @@ pub(super) fn names(root: &Path, path: impl AsRef<Path>) -> Vec<String> {
     names.sort();
     names
 }
-
-/// The programs' directories: those of `PATH` and those that a user's `PATH` lacks on Debian.
-pub(super) const PROGRAM_DIRECTORIES: [&str; 6] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Where a program is, as a path seen from inside `root`.
 pub(super) fn program(root: &Path, name: &str) -> Option<PathBuf> {

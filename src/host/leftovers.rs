@@ -5,13 +5,13 @@
 //! own sweep was left by an earlier attempt, since it has started nothing yet.
 
 use super::{
-    command::{self, CommandFailure},
     files,
     lock::{HostLock, LockError},
     mountinfo, netns,
     netns::NetworkError,
     processes,
 };
+use crate::command::{self, CommandFailure};
 use crate::model::SweepId;
 use rustix::{
     io::Errno,
@@ -362,7 +362,7 @@ async fn remove_loop(device: &Path, file: &Path) -> Result<(), LeftoverError> {
     if !same() {
         return Ok(());
     }
-    match command::run("losetup", &[Path::new("-d"), device]).await {
+    match command::run(&[Path::new("losetup"), Path::new("-d"), device]).await {
         Err(failure) if same() => Err(LeftoverError::Loop(failure)),
         _ => Ok(()),
     }

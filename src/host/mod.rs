@@ -1,9 +1,8 @@
 //! Floor 3: the machine that sweeps. Reads what it is made of and how quiet it is, takes the one lock,
 //! makes and removes the network of a sweep, installs what is missing.
 //!
-//! Imports the model only. Everything that reads takes the root path, so tests read a fake tree.
+//! Of this crate it imports the model and the command runner only. Everything that reads takes the root path, so tests read a fake tree.
 
-mod command;
 pub mod cpu_clock;
 mod files;
 pub mod leftovers;

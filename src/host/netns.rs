@@ -10,7 +10,7 @@
 //! there Docker's rules would filter it (bridge-nf-call-iptables with a FORWARD policy of DROP). Nothing of
 //! the host is changed but one link added.
 
-use super::command::{self, CommandFailure};
+use crate::command::{self, CommandFailure};
 use crate::model::SweepId;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -255,7 +255,7 @@ async fn make(plan: &NetworkPlan) -> Result<(), NetworkError> {
 }
 
 async fn ip(args: &[&str]) -> Result<String, NetworkError> {
-    command::run("ip", args).await.map_err(|failure| {
+    command::run(&[&["ip"], args].concat()).await.map_err(|failure| {
         let remedy = remedy(&failure);
         NetworkError::Command { failure, remedy }
     })

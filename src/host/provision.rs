@@ -5,10 +5,8 @@
 
 mod engine;
 
-use super::{
-    command::{self, CommandFailure},
-    files, probe,
-};
+use super::{files, probe};
+use crate::command::{self, CommandFailure};
 use serde::Serialize;
 use std::{
     io,

@@ -29,8 +29,7 @@ pub async fn clean(config: &Config, dry_run: bool) -> Result<Cleaned, PipelineEr
             cleaned.note(&leftover, outcome.map_err(|e| e.to_string()));
         }
     }
-    let found = leftovers::find(&config.state, root)
-        .map_err(|e| PipelineError::Usage(format!("looking for leftovers: {e}")))?;
+    let found = leftovers::find(&config.state, root)?;
     let failed = if dry_run { Vec::new() } else { leftovers::remove_all(&found).await };
     for leftover in &found {
         let failure = failed.iter().find(|(l, _)| l == leftover);

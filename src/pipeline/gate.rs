@@ -6,13 +6,14 @@ use crate::config::{Acceptance, Config};
 use crate::judge::{self, cells};
 use crate::model::format::GATE_FORMAT;
 use crate::model::{
-    AcceptedBy, Change, Decision, Fingerprint, GateResult, HostClass, Judgement, Sweep, SweepSamples,
-    TimingSummary, VerdictKind,
+    AcceptedBy, Change, Component, Decision, Fingerprint, GateResult, HostClass, Judgement, Sweep,
+    SweepSamples, TimingSummary, VerdictKind,
 };
 use crate::sweep::Progress;
 use crate::wiring;
 use crate::workload::Profile;
 use chrono::Utc;
+use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
 /// What the gate needs to know besides the sweep.
@@ -40,21 +41,23 @@ pub async fn gate(
 ) -> Result<GateResult, PipelineError> {
     let policy = policy::load(config)?;
     let store = wiring::store(config);
-    let class = host_class(config);
-    let baselines = store.baselines(&class, profile.as_str())?;
-    let now = fingerprint(config).await;
-    let changed = changes(&baselines, &now);
-    let enough = baselines.len() >= config.gate.min_baseline as usize;
-    if changed.is_empty() && enough && !conditions.always && request.resume.is_none() {
-        return Ok(nothing_changed(class, profile, now));
+    if request.resume.is_none() && !conditions.always {
+        let class = host_class(config);
+        let baselines = store.baselines(&class, profile.as_str())?;
+        let now = fingerprint(config).await;
+        let comparable = comparable(config, profile, &baselines, &now);
+        if comparable >= config.gate.min_baseline as usize && changes(&baselines, &now).is_empty() {
+            return Ok(nothing_changed(class, profile, now));
+        }
     }
     let measured = sweep(config, profile, request, progress, cancel).await?;
+    // A resumed sweep says itself what it is; the command line may say something else.
+    let baselines = store.baselines(&measured.host_class, &measured.profile)?;
     let changed = changes(&baselines, &measured.fingerprint);
     let judgement = judge_sweep(&baselines, &measured, &policy);
-    let whole = request.only.is_empty() && request.environments.is_none();
     let baseline = if !conditions.record {
         "not accepted: --no-record".to_owned()
-    } else if !whole {
+    } else if !is_whole(config, &measured) {
         "not accepted: it measured a part of the profile only".to_owned()
     } else if config.gate.accept == Acceptance::Never {
         format!(
@@ -68,10 +71,37 @@ pub async fn gate(
     Ok(GateResult::of_sweep(&measured, judgement, changed, summary, Some(baseline)))
 }
 
-/// The judgement of one sweep against baselines, itself left out of them, with the gate's version.
+/// How many of the baselines a sweep of now could be compared with.
+fn comparable(config: &Config, profile: Profile, baselines: &[Sweep], now: &Fingerprint) -> usize {
+    let parameters = wiring::parameters(config, profile);
+    let image = now.components.get(&Component::BenchImage);
+    baselines.iter().filter(|b| b.parameters == parameters && Some(&b.bench_image) == image).count()
+}
+
+/// Whether a sweep measured, or tried to, everything that its profile is configured to measure.
+fn is_whole(config: &Config, measured: &Sweep) -> bool {
+    let Ok(profile) = Profile::from_str(&measured.profile, false) else { return false };
+    let settings = config.profile(profile);
+    let wanted = wiring::all_cases(profile)
+        .into_iter()
+        .filter(|c| settings.workloads.as_ref().is_none_or(|names| names.iter().any(|n| n == c.workload)));
+    wanted.into_iter().all(|case| {
+        let environments = case.environments.iter().filter(|e| {
+            e.is_native() || settings.environments.as_ref().is_none_or(|names| names.contains(e))
+        });
+        environments.into_iter().all(|e| {
+            measured
+                .cells
+                .iter()
+                .any(|c| c.workload == case.workload && c.case == case.name && c.environment == *e)
+        })
+    })
+}
+
+/// The judgement of one sweep against the baselines that began before it, with the gate's version.
 pub fn judge_sweep(baselines: &[Sweep], measured: &Sweep, policy: &judge::Policy) -> Judgement {
     let before: Vec<SweepSamples> =
-        baselines.iter().filter(|b| b.sweep != measured.sweep).map(SweepSamples::from).collect();
+        baselines.iter().filter(|b| b.started_at < measured.started_at).map(SweepSamples::from).collect();
     let judgement = judge::judge(&before, &[SweepSamples::from(measured)], policy);
     Judgement { version: GATE_FORMAT, ..judgement }
 }

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::environment::docker::engine;
 use crate::environment::image::{BenchImage, ImageError};
 use crate::environment::{EnvironmentError, Unavailable};
-use crate::host::{LockError, NetworkError, Probe};
+use crate::host::{LeftoverError, LockError, NetworkError, Probe};
 use crate::model::{Component, Fingerprint, HostClass, SweepId};
 use crate::store::StoreError;
 use crate::sweep::{JournalError, SweepError};
@@ -35,6 +35,9 @@ pub enum PipelineError {
     /// The bench image.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Leftovers of crashed sweeps.
+    #[error("looking for what crashed sweeps left: {0}")]
+    Leftovers(#[from] LeftoverError),
     /// Namespaces.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -1,7 +1,7 @@
 //! Finds the journal of an interrupted sweep and checks that going on with it makes sense.
 
 use super::PipelineError;
-use crate::model::{Component, Fingerprint, SweepId};
+use crate::model::{Component, Fingerprint, HostClass, SweepId};
 use crate::sweep::{Header, Recorded};
 use crate::workload::Profile;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,17 @@ pub fn unfinished(state: &Path, profile: Profile) -> Option<SweepId> {
 }
 
 /// An error when the host is not what it was when the sweep began.
-pub fn check(header: &Header, now: &Fingerprint, bench_image: &str, plan: &str) -> Result<(), PipelineError> {
+pub fn check(
+    header: &Header,
+    host_class: &HostClass,
+    now: &Fingerprint,
+    bench_image: &str,
+    plan: &str,
+) -> Result<(), PipelineError> {
     let stale = |why: String| Err(PipelineError::Stale { sweep: header.sweep.clone(), why });
+    if header.host_class != *host_class {
+        return stale(format!("it began on host class {}, this is {host_class}", header.host_class));
+    }
     if header.bench_image != bench_image {
         return stale("the bench image is another one".to_owned());
     }

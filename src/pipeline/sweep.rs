@@ -10,7 +10,7 @@ use crate::host::netns::{self, NetworkPlan, PREFIX};
 use crate::host::{HostLock, NetworkError};
 use crate::model::format::JOURNAL_FORMAT;
 use crate::model::{EnvironmentName, Sweep, SweepId};
-use crate::sweep::plan::{PlannedCase, parameters};
+use crate::sweep::plan::PlannedCase;
 use crate::sweep::record::{assemble, complete_blocks};
 use crate::sweep::run::{ClientPlace, Member, run};
 use crate::sweep::{Crew, Header, Journal, Limits, Plan, Progress, Recorded, Step, SweepError};
@@ -80,6 +80,10 @@ pub async fn sweep(
     let scratch = config.state.join("scratch").join(id.as_str());
     let finished = measure(config, prepared, &id, &image, &scratch, progress, cancel).await;
     let tidied = std::fs::remove_dir_all(&scratch);
+    if finished.is_err() {
+        // What was being started when the sweep ended belongs to no session yet.
+        let _ = clean::clean(config, false).await;
+    }
     finished?;
     if let Err(error) = tidied {
         progress.step(Step::Note(format!("{}: {error}; `tollgate clean` removes it", scratch.display())));
@@ -187,7 +191,7 @@ async fn begin(
         environments,
         unavailable,
         plan: plan.digest.clone(),
-        parameters: parameters(&wiring::all_cases(profile)),
+        parameters: wiring::parameters(config, profile),
         bench_image: image.manifest.digest.clone(),
         fingerprint: fingerprint_with(config, Some(image)).await,
         started_at: Utc::now(),
@@ -224,7 +228,7 @@ async fn go_on(config: &Config, path: &Path, image: &BenchImage) -> Result<Prepa
     let (journal, recorded) = Journal::resume(path)?;
     let (plan, _) = plan_of(&recorded.header);
     let now = fingerprint_with(config, Some(image)).await;
-    resume::check(&recorded.header, &now, &image.manifest.digest, &plan.digest)?;
+    resume::check(&recorded.header, &host_class(config), &now, &image.manifest.digest, &plan.digest)?;
     let done = complete_blocks(&plan, &recorded);
     Ok(Prepared { journal, header: recorded.header, plan, done })
 }
@@ -308,6 +312,7 @@ fn crew(
                 guest: GuestLink {
                     netns: named(&network.guest_namespace),
                     tap: network.tap.clone(),
+                    mac: network.guest_mac.clone(),
                     address: network.guest_address,
                     prefix: PREFIX,
                 },

@@ -90,10 +90,10 @@ impl Plan {
     }
 }
 
-/// SHA-256 over the parameters of `cases`. Over all cases of a profile it says whether two sweeps of it are
-/// comparable, whichever part of the profile they measured.
-pub fn parameters(cases: &[Case]) -> String {
-    digest_of(cases.iter().map(Case::parameters))
+/// SHA-256 over the parameters of `cases` and the shape of the guest. Over all cases of a profile it says whether
+/// two sweeps of it are comparable, whichever part of the profile they measured.
+pub fn parameters(cases: &[Case], guest: &str) -> String {
+    digest_of(cases.iter().map(Case::parameters).chain([guest.to_owned()]))
 }
 
 fn digest_of(lines: impl Iterator<Item = String>) -> String {

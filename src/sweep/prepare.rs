@@ -39,7 +39,7 @@ impl Runner<'_> {
     }
 
     /// Gives up every cell of an environment.
-    fn lose(&mut self, environment: &EnvironmentName, reason: &str) -> Result<(), SweepError> {
+    pub(super) fn lose(&mut self, environment: &EnvironmentName, reason: &str) -> Result<(), SweepError> {
         self.progress.step(Step::Lost { environment: environment.clone(), reason: reason.to_owned() });
         let plan = self.plan;
         for (index, planned) in plan.cases.iter().enumerate() {

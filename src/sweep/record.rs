@@ -4,7 +4,7 @@ use super::journal::{Line, Recorded, TrialRecord};
 use super::plan::{Plan, PlannedCase};
 use super::run::label;
 use crate::model::format::SWEEP_FORMAT;
-use crate::model::{Cell, CellState, CellTrials, EnvironmentName, Proof, Series, Sweep, Timing};
+use crate::model::{Base, Cell, CellState, CellTrials, EnvironmentName, Proof, Series, Sweep, Timing};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,13 @@ pub fn assemble(
     let accelerator = facts.get("accelerator").cloned();
     fingerprint.context.extend(facts);
     let proofs = proofs(recorded);
-    let refuted = refuted(&proofs);
+    let mut refuted = refuted(&proofs);
+    let mixed = mixed_accelerators(recorded);
+    if let Some(why) = mixed {
+        for environment in header.environments.iter().filter(|e| e.base() == Base::Kvm) {
+            refuted.insert(environment, why.clone());
+        }
+    }
     let mut cells = Vec::new();
     let mut series = Vec::new();
     for planned in wanted {
@@ -115,6 +121,15 @@ fn refuted(proofs: &[Proof]) -> BTreeMap<&EnvironmentName, String> {
             (&p.environment, why)
         })
         .collect()
+}
+
+/// Why the guest's values cannot be one series: a resumed sweep may find another accelerator.
+fn mixed_accelerators(recorded: &Recorded) -> Option<String> {
+    let facts =
+        recorded.lines.iter().filter_map(|l| if let Line::Facts(facts) = l { Some(facts) } else { None });
+    let seen: BTreeSet<&String> = facts.filter_map(|f| f.get("accelerator")).collect();
+    let names: Vec<&str> = seen.iter().map(|s| s.as_str()).collect();
+    (names.len() > 1).then(|| format!("its rounds ran under different accelerators: {}", names.join(", ")))
 }
 
 fn cell_lines<'a>(
@@ -296,6 +311,22 @@ mod tests {
         let (plan, recorded, wanted) = recorded(lines);
         let sweep = assemble(&plan, &recorded, &wanted, DateTime::UNIX_EPOCH);
         assert_eq!(cell(&sweep, "docker").state, CellState::MeasurementFailed);
+        assert_eq!(cell(&sweep, "native").state, CellState::Ok);
+    }
+
+    #[test]
+    fn rounds_under_two_accelerators_are_no_series() {
+        let mut lines = vec![run()];
+        for accelerator in ["kvm", "tcg"] {
+            lines.push(Line::Facts([("accelerator".to_owned(), accelerator.to_owned())].into()));
+            lines.extend(rounds("kvm", [Some(1.0); 3]));
+        }
+        lines.extend(rounds("native", [Some(1.0); 3]));
+        let (plan, mut recorded, wanted) = recorded(lines);
+        recorded.header.environments.push("kvm".parse().expect("a name"));
+        recorded.header.unavailable.clear();
+        let sweep = assemble(&plan, &recorded, &wanted, DateTime::UNIX_EPOCH);
+        assert_eq!(cell(&sweep, "kvm").state, CellState::MeasurementFailed);
         assert_eq!(cell(&sweep, "native").state, CellState::Ok);
     }
 

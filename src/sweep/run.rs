@@ -256,7 +256,7 @@ impl Runner<'_> {
         environment: &EnvironmentName,
         record: &mut TrialRecord,
     ) -> Result<Result<Vec<f64>, String>, SweepError> {
-        if let Err(why) = self.give_turn(environment).await {
+        if let Err(why) = self.give_turn(environment).await? {
             return Ok(Err(why));
         }
         let root = std::path::Path::new("/");
@@ -297,18 +297,26 @@ impl Runner<'_> {
         })
     }
 
-    /// Stops the CPUs of the other environments and lets this one run.
-    async fn give_turn(&mut self, environment: &EnvironmentName) -> Result<(), String> {
+    /// Stops the CPUs of the other environments and lets this one run. One that cannot be stopped would disturb the
+    /// others: it is ended.
+    async fn give_turn(&mut self, environment: &EnvironmentName) -> Result<Result<(), String>, SweepError> {
+        let mut restless = Vec::new();
+        let mut woken = Ok(());
         for (name, slot) in &mut self.slots {
-            let done =
-                if name == environment { slot.session.wake().await } else { slot.session.rest().await };
-            if let Err(error) = done
-                && name == environment
-            {
-                return Err(error.to_string());
+            if name == environment {
+                woken = slot.session.wake().await.map_err(|e| e.to_string());
+            } else if let Err(error) = slot.session.rest().await {
+                restless
+                    .push((name.clone(), format!("it cannot be stopped while others are measured: {error}")));
             }
         }
-        Ok(())
+        for (name, why) in restless {
+            if let Some(slot) = self.slots.remove(&name) {
+                let _ = slot.session.stop().await;
+            }
+            self.lose(&name, &why)?;
+        }
+        Ok(woken)
     }
 
     /// Stops all sessions and the client. Failures are shown; `clean` can finish the work.

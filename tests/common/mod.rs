@@ -1,7 +1,10 @@
 //! What the tests with a real engine and a real guest share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod stage;
+
 use std::path::{Path, PathBuf};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Whether a real test may run. Prints why it is skipped; with `TOLLGATE_REQUIRE_REAL=1` a skip is a failure.
 pub fn real(missing: Option<String>) -> bool {
@@ -37,4 +40,10 @@ pub fn not_everything() -> Option<String> {
 /// Where tests keep the bench image, so that it is built once.
 pub fn image_cache() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("images")
+}
+
+/// Real tests have the host to themselves: they share the bench image, and sweeps exclude each other.
+pub async fn alone() -> MutexGuard<'static, ()> {
+    static HOST: Mutex<()> = Mutex::const_new(());
+    HOST.lock().await
 }

@@ -69,7 +69,13 @@ pub async fn remove(docker: &Docker, leftover: &Leftover) -> Result<(), Environm
         }
     };
     match result {
-        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        // Its removal is under way already.
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 409, .. })
+            if matches!(leftover, Leftover::Container(_)) =>
+        {
+            Ok(())
+        }
         other => Ok(other?),
     }
 }

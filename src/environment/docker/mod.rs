@@ -251,12 +251,11 @@ impl Session for DockerSession {
         }
         let runtime = inspected.host_config.and_then(|h| h.runtime).unwrap_or_default();
         let driver = inspected.driver.unwrap_or_default();
-        let wanted = self.name.axis("runtime").unwrap_or(&runtime).to_owned();
-        proofs.claim(
-            "runs under the runtime of its label",
-            !runtime.is_empty() && runtime == wanted,
-            format!("runtime {runtime}, storage driver {driver}"),
-        );
+        let observed = format!("runtime {runtime}, storage driver {driver}");
+        match self.name.axis("runtime") {
+            Some(wanted) => proofs.claim("runs under the runtime of its label", runtime == wanted, observed),
+            None => proofs.claim("the engine names its runtime", !runtime.is_empty(), observed),
+        }
         Ok(proofs.all)
     }
 

@@ -140,21 +140,18 @@ async fn bootstrap(dir: &Path, recipe: &Recipe) -> Result<(), ImageError> {
     let add_agent = format!("--customize-hook=install -D -m 755 '{}' \"$1{AGENT_PATH}\"", agent.display());
     let corpus = format!("--customize-hook={CORPUS}");
     let kernel = format!("--customize-hook={KERNEL}");
-    let excluded = EXCLUDED.map(|path| format!("--dpkgopt=path-exclude={path}"));
     // Namespaces of its own: whatever ends the build, its mounts and processes end with it.
-    let mut argv = vec!["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    argv.extend(["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", &include]);
-    argv.extend(excluded.iter().map(String::as_str));
-    argv.extend([add_agent.as_str(), &corpus, &kernel, &recipe.suite, &tar]);
-    argv.extend(recipe.mirror.as_deref());
-    let out = text(dir);
-    let env = [
-        ("SOURCE_DATE_EPOCH", EPOCH),
-        ("OUT", out.as_str()),
-        ("TMPDIR", out.as_str()),
-        ("LC_ALL", "C.UTF-8"),
-    ];
-    command::run_with(&argv, &env).await?;
+    let mut build = command::command("unshare");
+    build
+        .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args(["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", &include])
+        .args(EXCLUDED.map(|path| format!("--dpkgopt=path-exclude={path}")))
+        .args([&add_agent, &corpus, &kernel, &recipe.suite, &tar])
+        .args(&recipe.mirror)
+        .env("SOURCE_DATE_EPOCH", EPOCH)
+        .env("OUT", dir)
+        .env("TMPDIR", dir);
+    command::run_command(build).await?;
     fs::remove_file(&agent).map_err(ImageError::io(&agent))
 }
 

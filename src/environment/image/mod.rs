@@ -8,7 +8,7 @@
 mod build;
 mod initrd;
 
-use crate::command::CommandError;
+use crate::command::CommandFailure;
 use crate::durable;
 use crate::environment::agent::embedded;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub const DATA: &str = "/data";
 pub enum ImageError {
     /// A step failed.
     #[error("building the bench image: {0}")]
-    Command(#[from] CommandError),
+    Command(#[from] CommandFailure),
     /// A file could not be read or written.
     #[error("building the bench image: {path}: {source}")]
     Io {

@@ -14,6 +14,8 @@ use tokio::process::{Child, Command};
 /// What a guest gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
+    /// QEMU's program.
+    pub program: String,
     /// Memory, MiB.
     pub memory_mib: u32,
     /// Virtual CPUs.
@@ -33,12 +35,9 @@ pub struct Machine {
     dir: PathBuf,
 }
 
-/// QEMU's program on Debian.
-pub const QEMU: &str = "qemu-system-x86_64";
-
 fn arguments(context: &Context, dir: &Path, accelerator: Accelerator, shape: &Shape) -> Vec<String> {
     let show = |path: PathBuf| path.display().to_string();
-    let mut cmdline = "console=ttyS0 quiet panic=-1 norandmaps".to_owned();
+    let mut cmdline = "console=ttyS0 quiet panic=-1".to_owned();
     let mut args: Vec<String> =
         ["-M", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
             .map(str::to_owned)
@@ -46,7 +45,11 @@ fn arguments(context: &Context, dir: &Path, accelerator: Accelerator, shape: &Sh
     let mut add = |words: &[&str]| args.extend(words.iter().map(|w| (*w).to_owned()));
     match accelerator {
         Accelerator::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
-        Accelerator::Tcg => add(&["-accel", "tcg,thread=multi", "-cpu", "qemu64"]),
+        Accelerator::Tcg => {
+            add(&["-accel", "tcg,thread=multi", "-cpu", "qemu64"]);
+            // Every random address would make the translator begin anew.
+            cmdline.push_str(" norandmaps");
+        }
     }
     add(&["-smp", &shape.cpus.to_string(), "-m", &format!("{}M", shape.memory_mib)]);
     add(&["-kernel", &show(context.image.kernel()), "-initrd", &show(context.image.initrd())]);
@@ -57,7 +60,12 @@ fn arguments(context: &Context, dir: &Path, accelerator: Accelerator, shape: &Sh
             format!("file={},if=none,id=data,format=raw,cache=none,aio=native", show(dir.join("data.raw")));
         add(&["-drive", &data, "-device", "virtio-blk-pci,drive=data"]);
         let netdev = format!("tap,id=net,ifname={},script=no,downscript=no", context.guest.tap);
-        add(&["-netdev", &netdev, "-device", "virtio-net-pci,netdev=net"]);
+        add(&[
+            "-netdev",
+            &netdev,
+            "-device",
+            &format!("virtio-net-pci,netdev=net,mac={}", context.guest.mac),
+        ]);
         cmdline.push_str(" tg.data=vdb");
         let _ = write!(cmdline, " tg.ip={}/{}", context.guest.address, context.guest.prefix);
     }
@@ -89,7 +97,7 @@ impl Machine {
         let log = dir.join("qemu.log");
         let file = std::fs::File::create(&log).map_err(EnvironmentError::io(&log))?;
         command
-            .args(["--die-with-parent", "--", QEMU])
+            .args(["--die-with-parent", "--", &shape.program])
             .args(arguments(context, dir, accelerator, shape))
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")

@@ -10,7 +10,7 @@ use super::{Context, Environment, EnvironmentError, ServerAddress, Session, Unav
 use crate::model::{EnvironmentName, Proof};
 use crate::{command, durable};
 use async_trait::async_trait;
-use machine::{Machine, QEMU, Shape};
+use machine::{Machine, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -39,6 +39,10 @@ impl std::fmt::Display for Accelerator {
 /// How guests are run.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// QEMU's program.
+    pub program: String,
+    /// The device whose absence makes a trial boot needless.
+    pub device: PathBuf,
     /// The accelerator, or none to try KVM and fall back to TCG.
     pub accelerator: Option<Accelerator>,
     /// How long a trial boot under KVM may take.
@@ -69,7 +73,8 @@ impl Kvm {
     }
 
     fn shape(&self, complete: bool) -> Shape {
-        Shape { memory_mib: self.settings.memory_mib, cpus: self.settings.cpus, complete }
+        let Settings { program, memory_mib, cpus, .. } = &self.settings;
+        Shape { program: program.clone(), memory_mib: *memory_mib, cpus: *cpus, complete }
     }
 
     /// The accelerator that works here, and why.
@@ -77,10 +82,11 @@ impl Kvm {
         if let Some(chosen) = self.settings.accelerator {
             return Ok((chosen, "chosen in the configuration".to_owned()));
         }
-        if let Err(e) = std::fs::File::options().read(true).write(true).open("/dev/kvm") {
-            return Ok((Accelerator::Tcg, format!("/dev/kvm cannot be opened: {e}")));
+        let device = &self.settings.device;
+        if let Err(e) = std::fs::File::options().read(true).write(true).open(device) {
+            return Ok((Accelerator::Tcg, format!("{} cannot be opened: {e}", device.display())));
         }
-        let situation = situation(context).await?;
+        let situation = situation(&self.settings.program, context).await?;
         if let Some(known) = recall(&self.settings.remember, &situation) {
             return Ok(known);
         }
@@ -101,9 +107,9 @@ impl Kvm {
 }
 
 /// What a remembered trial boot depends on: this boot of the host, QEMU, and the guest's kernel.
-async fn situation(context: &Context) -> Result<String, EnvironmentError> {
+async fn situation(program: &str, context: &Context) -> Result<String, EnvironmentError> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let version = command::run(&[QEMU, "--version"]).await?;
+    let version = command::run(&[program, "--version"]).await?;
     let version = version.lines().next().unwrap_or_default();
     Ok(format!("{} {version} {}", boot.trim(), context.image.manifest.kernel_package))
 }
@@ -137,7 +143,7 @@ impl Environment for Kvm {
     }
 
     async fn check(&self) -> Result<(), Unavailable> {
-        match command::run(&[QEMU, "--version"]).await {
+        match command::run(&[self.settings.program.as_str(), "--version"]).await {
             Ok(_) => Ok(()),
             Err(error) => Err(Unavailable {
                 reason: format!("QEMU cannot be run: {error}"),
@@ -246,5 +252,96 @@ impl Session for KvmSession {
 
     async fn stop(self: Box<Self>) -> Result<(), EnvironmentError> {
         self.machine.stop().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::GuestLink;
+    use crate::environment::agent::embedded;
+    use crate::environment::image::{BenchImage, Manifest};
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A "QEMU" that knows its version and otherwise does what `script` says.
+    fn fake(dir: &Path, script: &str) -> (Kvm, Context) {
+        let program = dir.join("qemu");
+        let text = format!("#!/bin/sh\ntest \"$1\" = --version && echo QEMU 1 && exit 0\n{script}\n");
+        std::fs::write(&program, text).expect("written");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+        let settings = Settings {
+            program: program.display().to_string(),
+            device: "/dev/null".into(),
+            accelerator: None,
+            probe_timeout: Duration::from_millis(700),
+            boot_timeout: Duration::from_secs(1),
+            memory_mib: 256,
+            cpus: 1,
+            data_mib: 16,
+            remember: dir.join("accelerator.json"),
+        };
+        let manifest = Manifest {
+            digest: "d".repeat(64),
+            suite: "s".into(),
+            kernel_release: "k".into(),
+            kernel_package: "p".into(),
+            packages: String::new(),
+        };
+        let context = Context {
+            sweep: "test".into(),
+            image: BenchImage { dir: dir.to_owned(), manifest },
+            agent: embedded::install(dir).expect("installed"),
+            scratch: dir.to_owned(),
+            host_address: Ipv4Addr::LOCALHOST,
+            guest: GuestLink {
+                netns: dir.to_owned(),
+                tap: "t".into(),
+                mac: "52:54:00:00:00:01".into(),
+                address: Ipv4Addr::LOCALHOST,
+                prefix: 8,
+            },
+            ports: BTreeMap::new(),
+        };
+        (Kvm::new("kvm".parse().expect("a name"), settings), context)
+    }
+
+    #[tokio::test]
+    async fn kvm_that_hangs_falls_back_to_tcg_and_is_remembered() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (kvm, context) = fake(dir.path(), "exec sleep 1000");
+        let (accelerator, why) = kvm.accelerator(&context).await.expect("decided");
+        assert_eq!(accelerator, Accelerator::Tcg);
+        assert!(why.contains("no guest boots under KVM here"), "{why}");
+        let begun = std::time::Instant::now();
+        assert_eq!(kvm.accelerator(&context).await.expect("recalled"), (accelerator, why));
+        assert!(begun.elapsed() < Duration::from_millis(600), "no second trial boot");
+    }
+
+    #[tokio::test]
+    async fn kvm_that_aborts_falls_back_to_tcg_with_its_last_words() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (kvm, context) = fake(dir.path(), "echo cannot set up MSRs >&2; exit 1");
+        let (accelerator, why) = kvm.accelerator(&context).await.expect("decided");
+        assert_eq!(accelerator, Accelerator::Tcg);
+        assert!(why.contains("cannot set up MSRs"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn without_the_device_nothing_is_booted() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut kvm, context) = fake(dir.path(), "exec sleep 1000");
+        kvm.settings.device = dir.path().join("no-kvm");
+        let (accelerator, why) = kvm.accelerator(&context).await.expect("decided");
+        assert_eq!(accelerator, Accelerator::Tcg);
+        assert!(why.contains("no-kvm cannot be opened"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_qemu_is_unavailable_with_a_remedy() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut kvm, _) = fake(dir.path(), "");
+        kvm.settings.program = "/no/such/qemu".into();
+        let why = kvm.check().await.expect_err("missing");
+        assert!(why.remedy.contains("qemu-system-x86"), "{why}");
     }
 }

@@ -1,6 +1,7 @@
 //! Starting docker's engine so that it outlives us and our terminal.
 
-use super::{super::command, super::files, ProvisionError};
+use super::{super::files, ProvisionError};
+use crate::command;
 use std::{
     fs::{self, OpenOptions},
     path::Path,
@@ -60,7 +61,7 @@ pub(super) async fn start(
 
 async fn with_systemd(socket: &Path, say: &mut (dyn FnMut(&str) + Send)) -> Result<(), ProvisionError> {
     say("systemctl start docker");
-    let started = command::run("systemctl", &["start", "docker"]).await;
+    let started = command::run(&["systemctl", "start", "docker"]).await;
     let why = match started {
         Ok(_) => match wait(socket, None, PATIENCE).await {
             Ok(()) => return Ok(()),
@@ -68,8 +69,8 @@ async fn with_systemd(socket: &Path, say: &mut (dyn FnMut(&str) + Send)) -> Resu
         },
         Err(failure) => failure.to_string(),
     };
-    let log = ["-u", "docker", "-n", "15", "--no-pager", "-o", "cat"];
-    let lines = command::run("journalctl", &log).await.unwrap_or_else(|failure| failure.to_string());
+    let log = ["journalctl", "-u", "docker", "-n", "15", "--no-pager", "-o", "cat"];
+    let lines = command::run(&log).await.unwrap_or_else(|failure| failure.to_string());
     let log = "journalctl -u docker".to_owned();
     Err(ProvisionError::Engine { socket: socket.to_owned(), why, log, lines })
 }
@@ -91,7 +92,8 @@ async fn by_hand(
     // A session of its own: neither a signal to our process group nor the end of the terminal reaches it. setsid
     // does not fork here, since a child that was just made leads no process group, so the child is dockerd.
     let mut command = command::command("setsid");
-    command.args(daemon).env_clear().envs(environment()).current_dir("/");
+    // The engine outlives this process.
+    command.args(daemon).env_clear().envs(environment()).current_dir("/").kill_on_drop(false);
     command.stdout(Stdio::from(file)).stderr(Stdio::from(stderr));
     let why = match command.spawn() {
         Ok(mut child) => match wait(socket, Some(&mut child), patience).await {
