@@ -85,6 +85,36 @@ fn is_test(path: &Path) -> bool {
     name == "fixtures" || name.ends_with("tests")
 }
 
+/// The first name of each item of a `use` group, which may hold groups itself; `group` begins behind its brace.
+fn first_names(group: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                names.push(&group[start..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(&group[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn groups_in_groups_are_read() {
+    assert_eq!(
+        first_names("model::{A, B}, stats::{x::{y}}, z}; more"),
+        ["model::{A, B}", " stats::{x::{y}}", " z"]
+    );
+}
+
 /// Code before the first test module.
 fn production(code: &str) -> &str {
     code.split("#[cfg(test)]\nmod tests").next().unwrap_or(code)
@@ -98,7 +128,7 @@ fn no_module_imports_a_higher_floor_or_a_sibling() {
             let rest = &code[at + "crate::".len()..];
             // `use crate::{a, b::c}` names several.
             let named: Vec<&str> = match rest.strip_prefix('{') {
-                Some(group) => group.split('}').next().unwrap_or_default().split(',').collect(),
+                Some(group) => first_names(group),
                 None => vec![rest],
             };
             for name in named {

@@ -30,7 +30,13 @@ fn sweep(rng: &mut ChaCha8Rng, i: i64, deviations: &[(f64, f64)], shift: f64) ->
     let common = normal(rng);
     for (m, (within, between)) in deviations.iter().enumerate() {
         let metric = MetricKey::new("xz", "compress", format!("m{m:03}"));
-        let info = MetricInfo { unit: "s".into(), better: Better::Lower, family: Family::Cpu, tail: false };
+        let info = MetricInfo {
+            unit: "s".into(),
+            better: Better::Lower,
+            family: Family::Cpu,
+            tail: false,
+            resolution: None,
+        };
         metrics.insert(metric.clone(), info);
         let boot = between * (0.3_f64.sqrt() * common + 0.7_f64.sqrt() * normal(rng));
         let level = 0.1 + boot + if m < SHIFTED { (1.0 + shift).ln() } else { 0.0 };

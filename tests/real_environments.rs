@@ -92,7 +92,7 @@ async fn native_and_docker_environments_are_what_they_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_is_what_it_says_and_kvm_that_hangs_falls_back_to_tcg() {
+async fn a_guest_is_what_it_says_under_the_accelerator_that_works_here() {
     if !common::real(common::not_everything()) {
         return;
     }
@@ -100,10 +100,6 @@ async fn a_guest_is_what_it_says_and_kvm_that_hangs_falls_back_to_tcg() {
     let stage = stage().await;
     let guest = kvm(stage.state.path(), None);
     exercise(&guest, &stage).await;
-    let remembered = std::fs::read_to_string(stage.state.path().join("accelerator.json"));
-    if let Ok(text) = remembered {
-        assert!(text.contains("why"), "{text}");
-    }
     stage.end().await;
 }
 

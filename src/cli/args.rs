@@ -105,7 +105,7 @@ pub struct Selection {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Goes on with an interrupted sweep: the newest, or the one named
-    #[arg(long, value_name = "SWEEP", num_args = 0..=1)]
+    #[arg(long, value_name = "SWEEP", num_args = 0..=1, conflicts_with_all = ["only", "environments", "rounds", "seed"])]
     #[expect(clippy::option_option, reason = "absent, given, given with a value")]
     pub resume: Option<Option<SweepId>>,
     /// First installs and starts what is missing

@@ -25,6 +25,10 @@ fn of_files(config: &Config, files: &Files) -> Result<Option<Judgement>, Failure
 }
 
 fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
+    let distinct: std::collections::BTreeSet<&SweepId> = ids.iter().collect();
+    if distinct.len() < ids.len() {
+        return Err(Failure::usage("a sweep is given twice; a sweep cannot confirm itself"));
+    }
     let store = wiring::store(config);
     let mut sweeps = ids.iter().map(|id| store.load(id)).collect::<Result<Vec<_>, _>>()?;
     sweeps.sort_by_key(|s| s.started_at);

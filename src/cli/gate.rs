@@ -44,9 +44,9 @@ pub async fn gate(config: &Config, args: &GateArgs, cancel: &CancellationToken) 
     progress.end();
     let result = result?;
     let (html, markdown) = (args.output.join("report.html"), args.output.join("report.md"));
+    print(&result, args.selection.format)?;
     output::write(&html, &report::gate_html(&result))?;
     output::write(&markdown, &report::gate_markdown(&result))?;
-    print(&result, args.selection.format)?;
     eprintln!("reports: {} and {}", html.display(), markdown.display());
     Ok(Outcome::Judged { decision: result.judgement.decision, strict: args.strict })
 }

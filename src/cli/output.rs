@@ -44,7 +44,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
 pub fn check_writable(dir: &Path) -> Result<(), Failure> {
     let probe = dir.join(format!(".tollgate-{}.new", std::process::id()));
     std::fs::create_dir_all(dir)
-        .and_then(|()| std::fs::write(&probe, b""))
+        .and_then(|()| std::fs::File::options().write(true).create_new(true).open(&probe).map(drop))
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|e| Failure::usage(format!("--output {}: {e}", dir.display())))
 }

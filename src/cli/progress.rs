@@ -1,5 +1,6 @@
 //! Progress of a sweep: a bar on a terminal, plain lines elsewhere.
 
+use crate::report;
 use crate::sweep::{Progress, Step};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -27,6 +28,8 @@ impl Shown {
     }
 
     fn say(&self, text: &str) {
+        // Reasons hold what trials printed: no control characters, no line that a CI system takes for a command.
+        let text = &report::clean::one_line(text, 1000);
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
             None => eprintln!("[{:>4} s] {text}", self.began.elapsed().as_secs()),

@@ -47,10 +47,14 @@ impl ConfigError {
             shown: None,
             hint: None,
         };
-        let last = key.rsplit('.').next().unwrap_or(key);
+        let (table, last) = key.rsplit_once('.').unwrap_or(("", key));
         let mut offset = 0;
+        let mut current = String::new();
         for line in text.split_inclusive('\n') {
-            if line.trim_start().starts_with(last) {
+            let content = line.trim();
+            if let Some(header) = content.strip_prefix('[') {
+                header.trim_end_matches(']').trim().clone_into(&mut current);
+            } else if current == table && content.split('=').next().is_some_and(|k| k.trim() == last) {
                 let start = offset + line.len() - line.trim_start().len();
                 error.locate(text, start, offset + line.trim_end().len());
                 break;

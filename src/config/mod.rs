@@ -296,6 +296,12 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_a_value_out_of_range_is_the_right_one() {
+        let text = error("[profile.smoke]\nrounds = 7\n[profile.full]\nrounds = 2\n");
+        assert!(text.starts_with("tollgate.toml:4:1"), "{text}");
+    }
+
+    #[test]
     fn a_wrong_word_and_broken_syntax_are_named() {
         insta::assert_snapshot!(error("[kvm]\naccel = \"xen\"\n"));
         insta::assert_snapshot!(error("[kvm\n"));

@@ -3,12 +3,11 @@
 use super::agent::AgentClient;
 use super::agent::process::{AgentProcess, Place};
 use super::image::DATA;
-use super::proof::Proofs;
+use super::proof::{Proofs, mark, marker_inside};
 use super::{Context, Environment, EnvironmentError, ServerAddress, Session, Unavailable};
 use crate::model::{EnvironmentName, Proof};
 use async_trait::async_trait;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 /// The chroot on the host.
 #[derive(Debug)]
@@ -30,16 +29,21 @@ impl Environment for Native {
     async fn start(&self, context: &Context) -> Result<Box<dyn Session>, EnvironmentError> {
         let data = context.scratch.join("native");
         std::fs::create_dir_all(&data).map_err(EnvironmentError::io(&data))?;
+        mark(&data, &context.sweep).map_err(EnvironmentError::io(&data))?;
         let rootfs = context.image.rootfs();
         let place = Place { root: Some(&rootfs), binds: vec![(&data, DATA)], netns: None };
         let process = AgentProcess::start(&context.agent, &place, &context.sweep).await?;
-        Ok(Box::new(NativeSession { process, data, host_address: context.host_address }))
+        Ok(Box::new(NativeSession {
+            process,
+            sweep: context.sweep.clone(),
+            host_address: context.host_address,
+        }))
     }
 }
 
 struct NativeSession {
     process: AgentProcess,
-    data: PathBuf,
+    sweep: String,
     host_address: Ipv4Addr,
 }
 
@@ -60,7 +64,8 @@ impl Session for NativeSession {
         for kind in ["net", "pid", "cgroup", "ipc", "uts"] {
             proofs.namespace(&here, kind, true);
         }
-        proofs.data_is_scratch(&here, &self.data.to_string_lossy());
+        let seen = marker_inside(&mut self.process.client).await;
+        proofs.data_is_scratch(&here, &self.sweep, seen.as_deref());
         let release = rustix::system::uname().release().to_string_lossy().into_owned();
         proofs.claim(
             "runs on the host's kernel",

@@ -40,17 +40,31 @@ impl Proofs {
         self.claim(&claim, (inside == host) == shared, format!("inside {inside}, host {host}"));
     }
 
-    /// That the data directory is a mount of the scratch filesystem.
-    pub fn data_is_scratch(&mut self, description: &Description, scratch_dir: &str) {
+    /// That the data directory is the scratch directory: `seen` is what the agent reads at [`MARKER`] of its data
+    /// directory, `marker` what was written there on the host.
+    pub fn data_is_scratch(&mut self, description: &Description, marker: &str, seen: Option<&str>) {
         let data = &description.data;
-        let holds =
-            data.path == super::image::DATA && data.fstype != "overlay" && scratch_dir.ends_with(&data.root);
+        let holds = data.path == super::image::DATA && seen == Some(marker);
+        let found = if seen == Some(marker) { "holds" } else { "does not hold" };
         self.claim(
             "the data directory is a directory of the scratch filesystem",
-            holds && data.root.len() > 1,
-            format!("{} on {} ({})", data.root, data.path, data.fstype),
+            holds,
+            format!("{} ({}) on {}, {found} what the host wrote", data.root, data.fstype, data.path),
         );
     }
+}
+
+/// Name of the file in a data directory by which it is recognised.
+pub const MARKER: &str = ".tollgate";
+
+/// Writes the marker of a sweep into a data directory on the host.
+pub fn mark(data: &std::path::Path, sweep: &str) -> std::io::Result<()> {
+    std::fs::write(data.join(MARKER), sweep)
+}
+
+/// What the agent reads as marker.
+pub async fn marker_inside(agent: &mut super::AgentClient) -> Option<String> {
+    agent.read(&format!("{}/{MARKER}", super::image::DATA), 200).await.ok()
 }
 
 #[cfg(test)]
@@ -78,17 +92,18 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_is_no_scratch_directory() {
-        let mount = |path: &str, fstype: &str, root: &str| MountPoint {
+    fn a_layer_and_another_directory_are_no_scratch_directory() {
+        let mount = |path: &str| MountPoint {
             path: path.into(),
-            fstype: fstype.into(),
-            root: root.into(),
+            fstype: "ext4".into(),
+            root: "/s".into(),
             source: "x".into(),
         };
         let mut proofs = Proofs::of(&EnvironmentName::NATIVE);
-        proofs.data_is_scratch(&description("", mount("/data", "ext4", "/s/a")), "/var/s/a");
-        proofs.data_is_scratch(&description("", mount("/", "overlay", "/")), "/var/s/a");
-        proofs.data_is_scratch(&description("", mount("/data", "ext4", "/s/b")), "/var/s/a");
-        assert_eq!(proofs.all.iter().map(|p| p.holds).collect::<Vec<_>>(), [true, false, false]);
+        proofs.data_is_scratch(&description("", mount("/data")), "sweep-1", Some("sweep-1"));
+        proofs.data_is_scratch(&description("", mount("/")), "sweep-1", Some("sweep-1"));
+        proofs.data_is_scratch(&description("", mount("/data")), "sweep-1", Some("sweep-0"));
+        proofs.data_is_scratch(&description("", mount("/data")), "sweep-1", None);
+        assert_eq!(proofs.all.iter().map(|p| p.holds).collect::<Vec<_>>(), [true, false, false, false]);
     }
 }

@@ -247,7 +247,7 @@ fn is_scratch_mount(state: &Path, point: &Path) -> bool {
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     match parts.first().map(AsRef::as_ref) {
         Some("scratch") => parts.len() > 1,
-        Some("images") => parts.get(2).is_some_and(|part| part.starts_with("building")),
+        Some("images") => parts.get(1).is_some_and(|part| part.starts_with("building-")),
         _ => false,
     }
 }

@@ -99,7 +99,7 @@ const TOOLS: [(&str, &str, &str); 8] = [
     ("mmdebstrap", "mmdebstrap", "the bench image is built from Debian packages"),
     ("mke2fs", "e2fsprogs", "the guest's disk is made from the bench image"),
     ("ip", "iproute2", "the client of network workloads has a namespace of its own"),
-    ("iptables", "iptables", "docker's published ports are proven by its rules"),
+    ("iptables", "iptables", "docker publishes ports with it"),
     ("dpkg-deb", "dpkg", "the guest's kernel is taken out of its package"),
     ("tar", "tar", "the bench image is a tar archive"),
 ];

@@ -1,7 +1,7 @@
 //! Where a change of the toll comes from: the same test on the environment's values alone and on native's alone.
 
 use super::{
-    baseline::{FEWEST, Fit},
+    baseline::{FEWEST, Fit, floor},
     policy::Policy,
     screen::compare,
     subject::Subject,
@@ -21,7 +21,8 @@ pub(super) fn attribute(subject: &Subject, rising: bool, policy: &Policy) -> Opt
     let sweeps = &subject.baseline.sweeps;
     let environment: Vec<&[f64]> = sweeps.iter().map(|m| m.environment.as_slice()).collect();
     let native: Vec<&[f64]> = sweeps.iter().map(|m| m.native.as_slice()).collect();
-    let usable = |series: &[&[f64]]| Fit::of(series).filter(|fit| fit.sweeps >= FEWEST);
+    let smallest = floor(&subject.info, &subject.baseline);
+    let usable = |series: &[&[f64]]| Fit::of(series, smallest).filter(|fit| fit.sweeps >= FEWEST);
     let judged = subject.judged();
     let environment = compare(&usable(&environment)?, judged, |m| &m.environment)?;
     let native = compare(&usable(&native)?, judged, |m| &m.native)?;

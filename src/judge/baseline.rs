@@ -6,7 +6,7 @@ use super::{
     policy::Policy,
 };
 use crate::{
-    model::{SeriesKey, SweepId, SweepSamples},
+    model::{MetricInfo, SeriesKey, SweepId, SweepSamples},
     stats::{
         Variance,
         robust::{self, MEDIAN_VARIANCE},
@@ -96,15 +96,25 @@ pub(super) struct Fit {
     pub inverse_rounds: f64,
 }
 
+/// f = max(0.1 %, resolution / sqrt 12) in logs: a value that is reported in steps is nowhere known better than
+/// within a step, whose uniform distribution has the standard deviation step / sqrt 12.
+pub(super) fn floor(info: &MetricInfo, baseline: &Baseline) -> f64 {
+    let reference: Vec<f64> = baseline.sweeps.iter().flat_map(|m| &m.reference).copied().collect();
+    let relative = info.resolution.zip(robust::median(&reference)).map(|(step, median)| step / median);
+    relative.filter(|r| r.is_finite()).map_or(FLOOR, |r| FLOOR.max(r / 12_f64.sqrt()))
+}
+
 impl Fit {
+    /// `floor` is the smallest standard deviation that is believed, in logs: [`floor`].
+    ///
     /// Fits the sweep values (medians over rounds) of a series given by its rounds; none of no sweep.
     /// With one sweep the variance is that of the rounds alone and has no degrees of freedom.
-    pub fn of(series: &[&[f64]]) -> Option<Self> {
+    pub fn of(series: &[&[f64]], floor: f64) -> Option<Self> {
         let values: Vec<f64> = series.iter().filter_map(|rounds| robust::median(rounds)).collect();
         let mean = robust::mean(&values)?;
         let within = robust::pooled_variance(series.iter().copied());
         let inverse_rounds = inverse_rounds(series);
-        let between = robust::variance(&values).unwrap_or(0.0).max(FLOOR * FLOOR);
+        let between = robust::variance(&values).unwrap_or(0.0).max(floor * floor);
         let s2 = between.max(MEDIAN_VARIANCE * within * inverse_rounds);
         let variance = Variance { s2, df: (values.len() - 1) as f64 };
         Some(Self { mean, sweeps: values.len(), variance, between, within, inverse_rounds })
@@ -131,7 +141,7 @@ mod tests {
     use super::*;
 
     fn fit(series: &[&[f64]]) -> Fit {
-        Fit::of(series).expect("not empty")
+        Fit::of(series, FLOOR).expect("not empty")
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From verdicts to what a gate does.
 
-use crate::model::{Decision, Verdict, VerdictKind};
+use crate::model::{Decision, EnvironmentName, Verdict, VerdictKind};
 use std::collections::BTreeMap;
 
 /// How many of each verdict; every kind is named, also with 0.
@@ -27,24 +27,36 @@ pub fn count(verdicts: &[Verdict]) -> BTreeMap<VerdictKind, u32> {
 /// What a gate does, the first line that holds:
 ///
 /// 1. any regressed: `regressed`;
-/// 2. nothing measured at all (no verdict, or only failed and missing ones): `not-measured`;
+/// 2. nothing measured at all (no verdict, or only failed and missing ones), or nothing of some environment
+///    although it should have been: `not-measured`, because a broken engine is no healthy one;
 /// 3. any suspected: `inconclusive`;
 /// 4. some inconclusive and none proven (no unchanged, no improved): `inconclusive`;
 /// 5. else `pass`; so also when there is no baseline for anything: the sweep is recorded.
 ///
-/// A few failed or missing metrics among proven ones do not stop a gate; they are alerts of their own.
-pub fn decide(summary: &BTreeMap<VerdictKind, u32>) -> Decision {
-    use VerdictKind::{Improved, Inconclusive, NoBaseline, Regressed, Suspected, Unchanged};
-    let has = |kinds: &[VerdictKind]| kinds.iter().any(|k| summary.get(k).is_some_and(|n| *n > 0));
+/// A few failed or missing metrics among proven ones of their environment do not stop a gate; they are alerts of
+/// their own.
+pub fn decide(verdicts: &[Verdict]) -> Decision {
+    use VerdictKind::{Improved, Inconclusive, Regressed, Suspected, Unchanged};
+    let has = |kinds: &[VerdictKind]| verdicts.iter().any(|v| kinds.contains(&v.verdict));
     if has(&[Regressed]) {
         Decision::Regressed
-    } else if !has(&[Suspected, Inconclusive, Improved, NoBaseline, Unchanged]) {
+    } else if verdicts.is_empty() || loses_an_environment(verdicts) {
         Decision::NotMeasured
     } else if has(&[Suspected]) || (has(&[Inconclusive]) && !has(&[Unchanged, Improved])) {
         Decision::Inconclusive
     } else {
         Decision::Pass
     }
+}
+
+/// Whether some environment has only failed and missing metrics.
+fn loses_an_environment(verdicts: &[Verdict]) -> bool {
+    let mut measured: BTreeMap<&EnvironmentName, bool> = BTreeMap::new();
+    for verdict in verdicts {
+        let failed = matches!(verdict.verdict, VerdictKind::MeasurementFailed | VerdictKind::Missing);
+        *measured.entry(&verdict.environment).or_default() |= !failed;
+    }
+    measured.values().any(|measured| !measured)
 }
 
 #[cfg(test)]
@@ -54,12 +66,40 @@ mod tests {
         Improved, Inconclusive, MeasurementFailed, Missing, NoBaseline, Regressed, Suspected, Unchanged,
     };
 
-    fn decision(kinds: &[VerdictKind]) -> Decision {
-        let mut summary = count(&[]);
-        for kind in kinds {
-            *summary.entry(*kind).or_default() += 1;
+    fn verdict(environment: &str, kind: VerdictKind) -> Verdict {
+        Verdict {
+            workload: "w".into(),
+            case: "c".into(),
+            metric: "m".into(),
+            unit: "s".into(),
+            better: crate::model::Better::Lower,
+            environment: environment.parse().expect("a name"),
+            verdict: kind,
+            native: None,
+            toll_before_pct: None,
+            toll_now_pct: None,
+            change_pct: None,
+            ci95_pct: None,
+            p: None,
+            q: None,
+            mde80_pct: None,
+            threshold_pct: None,
+            attribution: None,
+            sweeps_baseline: 0,
+            sweeps_candidate: 0,
+            reason: String::new(),
         }
-        decide(&summary)
+    }
+
+    fn decision(kinds: &[VerdictKind]) -> Decision {
+        decide(&kinds.iter().map(|k| verdict("docker", *k)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn an_environment_that_is_lost_as_a_whole_never_passes() {
+        let verdicts =
+            [verdict("kvm", Unchanged), verdict("docker", MeasurementFailed), verdict("docker", Missing)];
+        assert_eq!(decide(&verdicts), Decision::NotMeasured);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn judge(baseline: &[SweepSamples], candidates: &[SweepSamples], policy: &Po
         .collect();
     sort(&mut verdicts);
     let summary = count(&verdicts);
-    Judgement { version: JUDGEMENT_FORMAT, decision: decide(&summary), summary, verdicts }
+    Judgement { version: JUDGEMENT_FORMAT, decision: decide(&verdicts), summary, verdicts }
 }
 
 /// Worst kind first, then by workload, case, metric, environment.

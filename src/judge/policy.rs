@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn info(family: Family, tail: bool) -> MetricInfo {
-        MetricInfo { unit: "us".into(), better: Better::Lower, family, tail }
+        MetricInfo { unit: "us".into(), better: Better::Lower, family, tail, resolution: None }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Everything the judge has on one metric in one environment.
 
 use super::{
-    baseline::{Baseline, Fit},
+    baseline::{Baseline, Fit, floor},
     comparable::difference,
     pair::{Measured, Observed, observe},
     policy::Policy,
@@ -46,12 +46,13 @@ impl Subject {
         let delta_pct = policy.delta_pct(key, &info);
         let baseline = Baseline::collect(baseline, first, key, policy);
         let tolls: Vec<&[f64]> = baseline.sweeps.iter().map(|m| m.toll.as_slice()).collect();
+        let floor = floor(&info, &baseline);
         let mut subject = Self {
             key: key.clone(),
             info,
             delta_pct,
             delta: (delta_pct / 100.0).ln_1p(),
-            fit: Fit::of(&tolls),
+            fit: Fit::of(&tolls, floor),
             baseline,
             candidates: Vec::new(),
             failed: None,

@@ -43,6 +43,7 @@ fn of_series(sweep: &Sweep, series: &Series) -> CellSummary {
         }
         cell => (CellState::Ok, cell.and_then(|c| c.reason.clone())),
     };
+    let ok = state == CellState::Ok;
     CellSummary {
         workload: series.workload.clone(),
         case: series.case.clone(),
@@ -53,8 +54,9 @@ fn of_series(sweep: &Sweep, series: &Series) -> CellSummary {
         state,
         reason,
         rounds: u32::try_from(values.len()).unwrap_or(u32::MAX),
-        median: robust::median(&values),
-        toll_pct: toll_pct(sweep, series),
+        // What an environment measured that is not what its label says is no figure of it.
+        median: robust::median(&values).filter(|_| ok),
+        toll_pct: toll_pct(sweep, series).filter(|_| ok),
     }
 }
 
@@ -76,7 +78,13 @@ fn of_absent(cell: &Cell, model: &Series) -> CellSummary {
 
 /// Median over the rounds of the paired toll, percent; none for native and without a pair.
 fn toll_pct(sweep: &Sweep, series: &Series) -> Option<f64> {
-    if series.environment.is_native() {
+    let failed = |c: &Cell| {
+        c.environment.is_native()
+            && c.workload == series.workload
+            && c.case == series.case
+            && c.state != CellState::Ok
+    };
+    if series.environment.is_native() || sweep.cells.iter().any(failed) {
         return None;
     }
     let native =

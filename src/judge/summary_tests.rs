@@ -15,6 +15,7 @@ fn series(metric: &str, environment: &str, values: &[Option<f64>]) -> Series {
         better: Better::Higher,
         family: Family::Database,
         tail: false,
+        resolution: None,
         environment: env(environment),
         values: values.to_vec(),
     }

@@ -29,7 +29,8 @@ fn env(name: &str) -> EnvironmentName {
 /// Adds the rounds of one metric (family network: threshold 5 %) in one environment.
 fn add(sweep: &mut SweepSamples, metric: &str, environment: &str, better: Better, values: &[f64]) {
     let metric = MetricKey::new("rr", "1b", metric);
-    let info = MetricInfo { unit: "us".into(), better, family: Family::Network, tail: false };
+    let info =
+        MetricInfo { unit: "us".into(), better, family: Family::Network, tail: false, resolution: None };
     sweep.metrics.insert(metric.clone(), info);
     let rounds = (1..).zip(values.iter().copied()).collect();
     sweep.series.insert(SeriesKey { metric, environment: env(environment) }, rounds);
@@ -426,7 +427,7 @@ proptest! {
             let sweep = sweeps.entry(s).or_insert_with(|| empty(i64::from(s)));
             let environment = ["native", "docker", "kvm"][usize::from(e)];
             let metric = MetricKey::new("rr", "1b", if odd { "mean" } else { "p99" });
-            let info = MetricInfo { unit: "us".into(), better: Better::Lower, family: Family::Network, tail: false };
+            let info = MetricInfo { unit: "us".into(), better: Better::Lower, family: Family::Network, tail: false, resolution: None };
             sweep.metrics.insert(metric.clone(), info);
             sweep.series.entry(SeriesKey { metric, environment: env(environment) }).or_default().insert(round, value);
         }

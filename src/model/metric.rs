@@ -99,6 +99,8 @@ pub struct MetricSpec {
     pub better: Better,
     /// Which thresholds hold.
     pub family: Family,
+    /// Step in which the tool reports it, in `unit`; 0 where it is finer than anything that matters.
+    pub resolution: f64,
     /// Whether it is a tail latency (p95 and above): tails have a wider threshold.
     pub tail: bool,
     /// What it is and why it is in the suite, with its source, in one sentence.

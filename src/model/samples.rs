@@ -14,7 +14,7 @@ pub struct SeriesKey {
 }
 
 /// What the judge needs to know of a metric.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MetricInfo {
     /// Unit.
     pub unit: String,
@@ -24,6 +24,8 @@ pub struct MetricInfo {
     pub family: Family,
     /// Whether it is a tail latency.
     pub tail: bool,
+    /// Step in which the tool reports it, in `unit`; none where it is not known. A samples CSV does not say it.
+    pub resolution: Option<f64>,
 }
 
 /// Everything that must be equal for two sweeps to be compared, besides the host class. A samples CSV says
@@ -69,6 +71,7 @@ impl From<&Sweep> for SweepSamples {
                 better: s.better,
                 family: s.family,
                 tail: s.tail,
+                resolution: s.resolution,
             });
             let rounds = (1..).zip(s.values.iter().map(|v| v.unwrap_or(f64::NAN))).collect();
             series.insert(SeriesKey { metric: s.key(), environment: s.environment.clone() }, rounds);

@@ -149,6 +149,9 @@ pub struct Series {
     /// Whether it is a tail latency.
     #[serde(default)]
     pub tail: bool,
+    /// Step in which the tool reports it, in `unit`, where that is coarse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<f64>,
     /// Where.
     pub environment: EnvironmentName,
     /// One element a round; none where the round failed (never zero).

@@ -3,8 +3,10 @@
 
 use super::PipelineError;
 use crate::config::Config;
+use crate::environment::EnvironmentError;
 use crate::environment::docker::{clean as containers, engine};
 use crate::host::{HostLock, leftovers};
+use bollard::Docker;
 use std::path::Path;
 
 /// What was removed and what could not be.
@@ -21,13 +23,17 @@ pub async fn clean(config: &Config, dry_run: bool) -> Result<Cleaned, PipelineEr
     let root = Path::new("/");
     let mut cleaned = Cleaned::default();
     // Containers first: their processes and mounts go with them.
-    if let Ok(docker) = engine::connect(&config.docker_socket).await {
-        let living = HostLock::living(root);
-        let dead = |sweep: &str| living.iter().all(|l| l.is_ours() || l.sweep.as_str() != sweep);
-        for leftover in containers::find(&docker, dead).await? {
-            let outcome = if dry_run { Ok(()) } else { containers::remove(&docker, &leftover).await };
-            cleaned.note(&leftover, outcome.map_err(|e| e.to_string()));
+    match engine::connect(&config.docker_socket).await {
+        Ok(docker) => {
+            if let Err(error) = clean_engine(&docker, dry_run, &mut cleaned).await {
+                cleaned.failed.push(format!("the Docker engine's part: {error}"));
+            }
         }
+        // Without an engine nothing of ours can be in it; one that does not answer may hold something.
+        Err(why) if config.docker_socket.exists() => {
+            cleaned.failed.push(format!("the Docker engine's part: {why}"));
+        }
+        Err(_) => {}
     }
     let found = leftovers::find(&config.state, root)?;
     let failed = if dry_run { Vec::new() } else { leftovers::remove_all(&found).await };
@@ -36,6 +42,16 @@ pub async fn clean(config: &Config, dry_run: bool) -> Result<Cleaned, PipelineEr
         cleaned.note(leftover, failure.map_or(Ok(()), |(_, e)| Err(e.to_string())));
     }
     Ok(cleaned)
+}
+
+async fn clean_engine(docker: &Docker, dry_run: bool, cleaned: &mut Cleaned) -> Result<(), EnvironmentError> {
+    let living = HostLock::living(Path::new("/"));
+    let dead = |sweep: &str| living.iter().all(|l| l.is_ours() || l.sweep.as_str() != sweep);
+    for leftover in containers::find(docker, dead).await? {
+        let outcome = if dry_run { Ok(()) } else { containers::remove(docker, &leftover).await };
+        cleaned.note(&leftover, outcome.map_err(|e| e.to_string()));
+    }
+    Ok(())
 }
 
 impl Cleaned {

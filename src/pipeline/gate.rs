@@ -85,17 +85,19 @@ fn is_whole(config: &Config, measured: &Sweep) -> bool {
     let wanted = wiring::all_cases(profile)
         .into_iter()
         .filter(|c| settings.workloads.as_ref().is_none_or(|names| names.iter().any(|n| n == c.workload)));
-    wanted.into_iter().all(|case| {
-        let environments = case.environments.iter().filter(|e| {
-            e.is_native() || settings.environments.as_ref().is_none_or(|names| names.contains(e))
-        });
-        environments.into_iter().all(|e| {
-            measured
-                .cells
-                .iter()
-                .any(|c| c.workload == case.workload && c.case == case.name && c.environment == *e)
+    let enough = measured.rounds >= settings.rounds;
+    enough
+        && wanted.into_iter().all(|case| {
+            let environments = case.environments.iter().filter(|e| {
+                e.is_native() || settings.environments.as_ref().is_none_or(|names| names.contains(e))
+            });
+            environments.into_iter().all(|e| {
+                measured
+                    .cells
+                    .iter()
+                    .any(|c| c.workload == case.workload && c.case == case.name && c.environment == *e)
+            })
         })
-    })
 }
 
 /// The judgement of one sweep against the baselines that began before it, with the gate's version.

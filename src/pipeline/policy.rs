@@ -13,12 +13,13 @@ struct PolicyFile {
     judge: Policy,
 }
 
-/// The thresholds of the configured policy file; the built-in ones when there is no such file.
+/// The thresholds of the configured policy file; the built-in ones when the default file is not there.
 pub fn load(config: &Config) -> Result<Policy, PipelineError> {
     let path = &config.policy;
+    let default = Config::resolve(None).map_err(|e| PipelineError::Usage(e.to_string()))?.policy;
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Policy::default()),
+        Err(e) if e.kind() == ErrorKind::NotFound && *path == default => return Ok(Policy::default()),
         Err(e) => return Err(PipelineError::io(path)(e)),
     };
     parse(&path.display().to_string(), &text).map_err(|e| PipelineError::Usage(e.to_string()))
@@ -27,7 +28,12 @@ pub fn load(config: &Config) -> Result<Policy, PipelineError> {
 fn parse(file: &str, text: &str) -> Result<Policy, ConfigError> {
     let parsed: PolicyFile = toml::from_str(text).map_err(|e| ConfigError::from_toml(file, text, &e))?;
     parsed.judge.check().map_err(|e| {
-        ConfigError::of_value(file, text, &e.key, &format!("found {}, expected {}", e.found, e.expected))
+        ConfigError::of_value(
+            file,
+            text,
+            &format!("judge.{}", e.key),
+            &format!("found {}, expected {}", e.found, e.expected),
+        )
     })?;
     Ok(parsed.judge)
 }

@@ -11,18 +11,21 @@ pub fn journal_path(state: &Path, sweep: &SweepId) -> PathBuf {
     state.join("journals").join(format!("{sweep}.jsonl"))
 }
 
-/// The newest sweep of `profile` whose journal has no end.
-pub fn unfinished(state: &Path, profile: Profile) -> Option<SweepId> {
-    let mut ids: Vec<SweepId> = std::fs::read_dir(state.join("journals"))
-        .ok()?
-        .flatten()
+/// The newest sweep of `profile` that was not recorded: its journal has no end, or its record is missing. A
+/// damaged journal on the way is an error rather than passed over.
+pub fn unfinished(state: &Path, profile: Profile) -> Result<Option<SweepId>, PipelineError> {
+    let entries = std::fs::read_dir(state.join("journals")).into_iter().flatten().flatten();
+    let mut ids: Vec<SweepId> = entries
         .filter_map(|e| e.file_name().to_string_lossy().strip_suffix(".jsonl")?.parse().ok())
+        .filter(|id: &SweepId| !state.join("sweeps").join(format!("{id}.json")).exists())
         .collect();
     ids.sort();
-    ids.into_iter().rev().find(|id| {
-        Recorded::read(&journal_path(state, id))
-            .is_ok_and(|r| r.header.profile == profile && r.finished_at().is_none())
-    })
+    for id in ids.into_iter().rev() {
+        if Recorded::read(&journal_path(state, &id))?.header.profile == profile {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 /// An error when the host is not what it was when the sweep began.

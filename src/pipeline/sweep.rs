@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::environment::agent::embedded;
 use crate::environment::image::BenchImage;
 use crate::environment::{Context, GuestLink, Unavailable};
+use crate::host::HostLock;
 use crate::host::netns::{self, NetworkPlan, PREFIX};
-use crate::host::{HostLock, NetworkError};
 use crate::model::format::JOURNAL_FORMAT;
 use crate::model::{EnvironmentName, Sweep, SweepId};
 use crate::sweep::plan::PlannedCase;
@@ -54,7 +54,7 @@ pub async fn sweep(
     let resumed = match &request.resume {
         None => None,
         Some(Some(id)) => Some(id.clone()),
-        Some(None) => Some(resume::unfinished(&config.state, profile).ok_or_else(|| {
+        Some(None) => Some(resume::unfinished(&config.state, profile)?.ok_or_else(|| {
             PipelineError::Usage(format!("there is no interrupted {} sweep to resume", profile.as_str()))
         })?),
     };
@@ -64,6 +64,9 @@ pub async fn sweep(
     for line in &cleaned.removed {
         progress.step(Step::Note(format!("removed what a crashed sweep left: {line}")));
     }
+    for line in &cleaned.failed {
+        progress.step(Step::Note(format!("a crashed sweep left something that is not removed: {line}")));
+    }
     let say = |text: &str| progress.step(Step::Note(text.to_owned()));
     let recipe = wiring::recipe(config);
     let images = config.state.join("images");
@@ -72,17 +75,32 @@ pub async fn sweep(
         () = cancel.cancelled() => return Err(SweepError::Cancelled.into()),
     };
     let path = journal_path(&config.state, &id);
-    let prepared = if resumed.is_some() {
-        go_on(config, &path, &image).await?
-    } else {
-        begin(config, profile, request, &id, &path, &image).await?
+    let preparing = async {
+        if resumed.is_some() {
+            go_on(config, &path, &image).await
+        } else {
+            begin(config, profile, request, &id, &path, &image).await
+        }
     };
+    let prepared = tokio::select! {
+        prepared = preparing => prepared?,
+        () = cancel.cancelled() => return Err(SweepError::Cancelled.into()),
+    };
+    if prepared.complete {
+        // Everything is in the journal; only the record is missing.
+        return finish(config, &path);
+    }
     let scratch = config.state.join("scratch").join(id.as_str());
     let finished = measure(config, prepared, &id, &image, &scratch, progress, cancel).await;
     let tidied = std::fs::remove_dir_all(&scratch);
-    if finished.is_err() {
-        // What was being started when the sweep ended belongs to no session yet.
-        let _ = clean::clean(config, false).await;
+    // What was being started when something failed belongs to no session.
+    match clean::clean(config, false).await {
+        Ok(left) => {
+            for why in left.failed {
+                progress.step(Step::Note(format!("not removed: {why}")));
+            }
+        }
+        Err(error) => progress.step(Step::Note(format!("cleaning up: {error}"))),
     }
     finished?;
     if let Err(error) = tidied {
@@ -107,6 +125,7 @@ struct Prepared {
     header: Header,
     plan: Plan,
     done: BTreeSet<usize>,
+    complete: bool,
 }
 
 /// The cases of a profile that were asked for.
@@ -197,7 +216,7 @@ async fn begin(
         started_at: Utc::now(),
     };
     let journal = Journal::create(path, header.clone())?;
-    Ok(Prepared { journal, header, plan, done: BTreeSet::new() })
+    Ok(Prepared { journal, header, plan, done: BTreeSet::new(), complete: false })
 }
 
 /// The plan of a journal's header, and every cell that was wanted.
@@ -230,7 +249,8 @@ async fn go_on(config: &Config, path: &Path, image: &BenchImage) -> Result<Prepa
     let now = fingerprint_with(config, Some(image)).await;
     resume::check(&recorded.header, &host_class(config), &now, &image.manifest.digest, &plan.digest)?;
     let done = complete_blocks(&plan, &recorded);
-    Ok(Prepared { journal, header: recorded.header, plan, done })
+    let complete = recorded.finished_at().is_some();
+    Ok(Prepared { journal, header: recorded.header, plan, done, complete })
 }
 
 /// Makes the network, runs the plan, removes the network.
@@ -262,9 +282,10 @@ async fn measure(
         .map_err(PipelineError::from),
         Err(error) => Err(error.into()),
     };
-    let torn: Result<(), NetworkError> = netns::teardown(&network).await;
-    outcome?;
-    Ok(torn?)
+    if let Err(error) = netns::teardown(&network).await {
+        progress.step(Step::Note(format!("the sweep's network: {error}; `tollgate clean` removes it")));
+    }
+    outcome
 }
 
 fn limits(config: &Config) -> Limits {

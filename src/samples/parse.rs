@@ -241,7 +241,8 @@ impl Table<'_> {
         let (unit, better) = (row.unit()?, row.better()?);
         let Some((line, info)) = self.metrics.get(&key) else {
             let (family, tail) = (family_of(&key.workload), is_tail(&key.metric));
-            self.metrics.insert(key.clone(), (row.line, MetricInfo { unit, better, family, tail }));
+            self.metrics
+                .insert(key.clone(), (row.line, MetricInfo { unit, better, family, tail, resolution: None }));
             return Ok(key);
         };
         let subject = || format!("metric {key}");

@@ -96,7 +96,10 @@ fn any_samples() -> impl Strategy<Value = Vec<SweepSamples>> {
                 .map(|(workload, metric, unit, higher)| {
                     let better = if higher { Better::Higher } else { Better::Lower };
                     let (family, tail) = (family_of(&workload), is_tail(&metric));
-                    (MetricKey::new(workload, "case", metric), MetricInfo { unit, better, family, tail })
+                    (
+                        MetricKey::new(workload, "case", metric),
+                        MetricInfo { unit, better, family, tail, resolution: None },
+                    )
                 })
                 .collect();
             let all: Vec<_> = metrics.iter().collect();

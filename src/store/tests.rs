@@ -31,6 +31,7 @@ fn sweep(tail: u32) -> Sweep {
             better: Better::Higher,
             family: Family::Cpu,
             tail: false,
+            resolution: None,
             environment: EnvironmentName::NATIVE,
             values: vec![Some(1.0 / 3.0), None],
         }],

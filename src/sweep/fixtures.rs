@@ -22,6 +22,7 @@ pub fn case(name: &str, environments: &[&str]) -> Case {
             unit: "1/s",
             better: Better::Higher,
             family: Family::Cpu,
+            resolution: 0.0,
             tail: false,
             about: "a number",
         }],

@@ -172,7 +172,7 @@ fn state(
     }
     let failures: Vec<&str> = lines.trials.iter().flatten().filter_map(|t| t.failure.as_deref()).collect();
     let measured = lines.trials.iter().flatten().filter(|t| t.values.is_some()).count();
-    if let Some(why) = lines.given_up.filter(|_| measured < rounds as usize) {
+    if let Some(why) = lines.given_up {
         return (CellState::MeasurementFailed, Some(why.to_owned()));
     }
     match (measured, failures.last()) {
@@ -221,6 +221,7 @@ fn values(
             better: metric.better,
             family: metric.family,
             tail: metric.tail,
+            resolution: (metric.resolution > 0.0).then_some(metric.resolution),
             environment: environment.clone(),
             values: if state == CellState::Unavailable {
                 Vec::new()

@@ -285,16 +285,17 @@ impl Runner<'_> {
                 psi_cpu_us: spent.psi_cpu_us,
             });
         }
-        if case.placement == Placement::Client {
-            slot.network_trials += 1;
-        }
-        Ok(match result {
+        let measured = match result {
             Ok(result) => {
                 record.usage = Some(result.usage);
                 values(case, &result)
             }
             Err(error) => Err(error.to_string()),
-        })
+        };
+        if case.placement == Placement::Client && measured.is_ok() {
+            slot.network_trials += 1;
+        }
+        Ok(measured)
     }
 
     /// Stops the CPUs of the other environments and lets this one run. One that cannot be stopped would disturb the

@@ -80,7 +80,15 @@ fn case(name: &str, rw: &str, block: &str, size: &str, runtime: &str) -> Case {
 }
 
 fn metric(metric: &'static str, unit: &'static str, better: Better, about: &'static str) -> MetricSpec {
-    MetricSpec { metric, unit, better, family: Family::Disk, tail: metric.ends_with("p99"), about }
+    MetricSpec {
+        metric,
+        unit,
+        better,
+        family: Family::Disk,
+        resolution: 0.0,
+        tail: metric.ends_with("p99"),
+        about,
+    }
 }
 
 const CLAT_P50: &str =

@@ -54,6 +54,7 @@ fn metrics() -> Vec<MetricSpec> {
             unit: "MB/s",
             better: Better::Higher,
             family: Family::Cpu,
+            resolution: 0.0,
             tail: false,
             about: "input bytes per second of wall time (xz(1), preset 6, one thread): the study's PXZ figure \
                     (RC25482, table I), where Docker cost 4 % and KVM 22 %",
@@ -63,6 +64,7 @@ fn metrics() -> Vec<MetricSpec> {
             unit: "CPU-s/GiB",
             better: Better::Lower,
             family: Family::Cpu,
+            resolution: 0.0,
             tail: false,
             about: "user and system time of xz (getrusage(2)) per GiB of input: the work itself, without waiting, so \
                     it tells slower execution from stolen time",

@@ -8,10 +8,13 @@ use bollard::Docker;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt;
 use std::path::Path;
+use std::time::Duration;
 use tokio_util::io::ReaderStream;
 
 /// Seconds until a request to the engine is given up. An import of the image takes some.
 const TIMEOUT_S: u64 = 180;
+/// How long the first answer may take.
+const HELLO: Duration = Duration::from_secs(10);
 
 /// Connects to the engine at `socket` and agrees on an API version. `Err` says what to do.
 pub async fn connect(socket: &Path) -> Result<Docker, Unavailable> {
@@ -26,10 +29,11 @@ pub async fn connect(socket: &Path) -> Result<Docker, Unavailable> {
     let docker =
         Docker::connect_with_socket(&socket.to_string_lossy(), TIMEOUT_S, bollard::API_DEFAULT_VERSION)
             .map_err(|e| unavailable(format!("no Docker engine at {shown}: {e}")))?;
-    docker
-        .negotiate_version()
-        .await
-        .map_err(|e| unavailable(format!("the Docker engine at {shown} does not answer: {e}")))
+    match tokio::time::timeout(HELLO, docker.negotiate_version()).await {
+        Ok(Ok(docker)) => Ok(docker),
+        Ok(Err(e)) => Err(unavailable(format!("the Docker engine at {shown} does not answer: {e}"))),
+        Err(_) => Err(unavailable(format!("the Docker engine at {shown} does not answer within {HELLO:?}"))),
+    }
 }
 
 /// Adds the engine's components and context to a fingerprint. Nothing is added when the engine does not answer.

@@ -8,7 +8,7 @@ pub mod engine;
 
 use super::agent::AgentClient;
 use super::image::DATA;
-use super::proof::Proofs;
+use super::proof::{Proofs, mark, marker_inside};
 use super::{Context, Environment, EnvironmentError, ServerAddress, Session, Unavailable, moved_bytes};
 use crate::model::{EnvironmentName, Proof};
 use async_trait::async_trait;
@@ -91,6 +91,7 @@ impl Environment for DockerEnvironment {
         let data = context.scratch.join(&names.volume);
         if !self.layer() {
             std::fs::create_dir_all(&data).map_err(EnvironmentError::io(&data))?;
+            mark(&data, &context.sweep).map_err(EnvironmentError::io(&data))?;
             docker.create_volume(scratch_volume(&names, &data.to_string_lossy())).await?;
         }
         if self.nat() {
@@ -111,7 +112,6 @@ impl Environment for DockerEnvironment {
             docker,
             id,
             client,
-            data,
             host_address: context.host_address,
             sweep: context.sweep.clone(),
             names,
@@ -199,7 +199,6 @@ struct DockerSession {
     docker: Docker,
     id: String,
     client: AgentClient,
-    data: PathBuf,
     host_address: Ipv4Addr,
     sweep: String,
     names: Names,
@@ -236,7 +235,8 @@ impl Session for DockerSession {
             let observed = format!("{} holds {DATA} ({})", here.data.path, here.data.fstype);
             proofs.claim("the data directory is in the container's layer", holds, observed);
         } else {
-            proofs.data_is_scratch(&here, &self.data.to_string_lossy());
+            let seen = marker_inside(&mut self.client).await;
+            proofs.data_is_scratch(&here, &self.sweep, seen.as_deref());
         }
         if nat {
             let moved = moved_bytes(&here, "eth0").unwrap_or(0).saturating_sub(self.moved_at_start);

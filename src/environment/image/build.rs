@@ -69,15 +69,20 @@ pub async fn build(
         });
     }
     let dir = tempfile_dir(images)?;
-    let result = steps(&dir, recipe, say).await;
-    let finished = match result {
-        Ok(manifest) => install(&dir, images, recipe, manifest),
-        Err(error) => Err(error),
-    };
-    if finished.is_err() {
-        let _ = fs::remove_dir_all(&dir);
+    let half_built = HalfBuilt(dir.clone());
+    let manifest = steps(&dir, recipe, say).await?;
+    let image = install(&dir, images, recipe, manifest);
+    drop(half_built);
+    image
+}
+
+/// The directory of a build, removed unless it was renamed: also when the build is dropped in the middle.
+struct HalfBuilt(PathBuf);
+
+impl Drop for HalfBuilt {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
-    finished
 }
 
 /// Removes what an interrupted build left. The host lock is held, so no other build is running. Nothing is

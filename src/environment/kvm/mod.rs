@@ -99,7 +99,13 @@ impl Kvm {
                     machine.stop().await?;
                     (Accelerator::Kvm, "a guest booted under KVM".to_owned())
                 }
-                Err(error) => (Accelerator::Tcg, format!("no guest boots under KVM here: {error}")),
+                Err(error) => {
+                    let forget = self.settings.remember.display();
+                    (
+                        Accelerator::Tcg,
+                        format!("no guest boots under KVM here: {error} (delete {forget} to try again)"),
+                    )
+                }
             };
         remember(&self.settings.remember, &situation, verdict, &why);
         Ok((verdict, why))
@@ -153,6 +159,12 @@ impl Environment for Kvm {
     }
 
     async fn start(&self, context: &Context) -> Result<Box<dyn Session>, EnvironmentError> {
+        // sun_path of unix(7) holds 108 bytes; the longest socket is `<scratch>/kvm-probe/agent`.
+        let longest = context.scratch.join("kvm-probe/agent");
+        if longest.as_os_str().len() > 107 {
+            let why = format!("{} is too long for a socket; choose a shorter --state", longest.display());
+            return Err(EnvironmentError::Guest(why));
+        }
         let (accelerator, why) = self.accelerator(context).await?;
         tracing::info!(%accelerator, why, "accelerator of the guest");
         let dir = context.scratch.join(self.name.to_string().replace('+', "-"));

@@ -37,7 +37,7 @@ fn host(dir: &Path) -> (PathBuf, PathBuf) {
         "1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 7:0 / {at}/scratch/{DEAD}/disk rw - xfs /dev/loop0 rw\n\
          3 1 7:1 / {at}/scratch/{LIVE}/disk rw - xfs /dev/loop1 rw\n\
          4 2 0:9 / {at}/scratch/{DEAD}/disk/proc rw - proc proc rw\n\
-         5 1 0:9 / {at}/images/abc/building.1/proc rw - proc proc rw\n\
+         5 1 0:9 / {at}/images/building-1/proc rw - proc proc rw\n\
          6 1 0:9 / {at}/images/abc/root/proc rw - proc proc rw\n7 1 0:9 / {at}s/scratch/x rw - proc proc rw\n"
     );
     write(&root.join("proc/self/mountinfo"), mounts);
@@ -81,7 +81,7 @@ fn only_what_the_dead_left_is_found() {
             "network namespace tgc00dead",
             "network namespace tgg00dead",
             "network link tgh00dead",
-            "mount STATE/images/abc/building.1/proc",
+            "mount STATE/images/building-1/proc",
             &format!("mount STATE/scratch/{DEAD}/disk/proc"),
             &format!("mount STATE/scratch/{DEAD}/disk"),
             &format!("loop device /dev/loop0 of STATE/scratch/{DEAD}/disk.img"),
@@ -100,7 +100,7 @@ fn who_holds_the_lock_finds_what_its_own_earlier_attempt_left() {
         HostLock::acquire(&state, &root, &DEAD.parse().expect("id"), DateTime::UNIX_EPOCH).expect("lock");
     let found = texts(&state, &root);
     assert!(found.contains(&format!("directory STATE/scratch/{DEAD}")), "{found:?}");
-    assert!(found.contains(&"mount STATE/images/abc/building.1/proc".to_owned()), "{found:?}");
+    assert!(found.contains(&"mount STATE/images/building-1/proc".to_owned()), "{found:?}");
 }
 
 #[test]
