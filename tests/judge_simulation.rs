@@ -1,14 +1,17 @@
 //! What the rule must reach (`docs/statistics.md`): suites of 200 metrics, `sigma_w` and `sigma_b` lognormal about 2 % and 1 %
 //! (log-sd 0.5), .3 of `sigma_b`'s variance common to all, 10 rounds, one screen and two fresh sweeps, threshold 3 %,
-//! 10 baseline sweeps. Minutes in a debug build, so it runs only when asked.
+//! 3, 5 and 10 baseline sweeps. Few suites with fixed seeds, so the limits are wide: it notices a broken rule, not a
+//! slightly worse one.
 
 use chrono::DateTime;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tollgate::{
     judge::{Policy, judge},
-    model::{Better, Comparability, Family, MetricInfo, MetricKey, SeriesKey, SweepSamples, VerdictKind},
+    model::{
+        Better, Comparability, Family, MetricInfo, MetricKey, Scale, SeriesKey, SweepSamples, VerdictKind,
+    },
 };
 
 const METRICS: usize = 200;
@@ -36,6 +39,7 @@ fn sweep(rng: &mut ChaCha8Rng, i: i64, deviations: &[(f64, f64)], shift: f64) ->
             family: Family::Cpu,
             tail: false,
             resolution: None,
+            scale: Scale::Ratio,
         };
         metrics.insert(metric.clone(), info);
         let boot = between * (0.3_f64.sqrt() * common + 0.7_f64.sqrt() * normal(rng));
@@ -54,6 +58,7 @@ fn sweep(rng: &mut ChaCha8Rng, i: i64, deviations: &[(f64, f64)], shift: f64) ->
         metrics,
         series,
         failed: BTreeMap::new(),
+        regimes: BTreeSet::new(),
     }
 }
 
@@ -80,13 +85,12 @@ fn run(suites: u64, sweeps: i64, shift: f64) -> (f64, f64, f64) {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn the_rule_reaches_what_it_must() {
-    for (sweeps, most_alarms, least_power) in [(3, 0.12, 0.5), (5, 0.07, 0.65), (10, 0.08, 0.75)] {
-        let (_, alarms, _) = run(100, sweeps, 0.0);
-        let (power_5, _, fdr) = run(30, sweeps, 0.05);
-        let (power_10, ..) = run(20, sweeps, 0.10);
+    for (sweeps, most_alarms, least_power) in [(3, 0.2, 0.45), (5, 0.2, 0.6), (10, 0.14, 0.7)] {
+        let (_, alarms, _) = run(15, sweeps, 0.0);
+        let (power_5, _, fdr) = run(6, sweeps, 0.05);
+        let (power_10, ..) = run(4, sweeps, 0.10);
         println!("{sweeps} sweeps: alarms {alarms:.3}, power {power_5:.3} {power_10:.3}, fdr {fdr:.3}");
-        assert!(alarms <= most_alarms && power_5 >= least_power && power_10 >= 0.95 && fdr <= 0.08);
+        assert!(alarms <= most_alarms && power_5 >= least_power && power_10 >= 0.95 && fdr <= 0.12);
     }
 }

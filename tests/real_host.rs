@@ -257,13 +257,3 @@ async fn a_provisioned_host_is_left_as_it_is() {
     provision.provision(&mut |line| said.push(line.to_owned())).await.expect("nothing to do");
     assert_eq!(said, [""; 0]);
 }
-
-/// Changes the host for good: only when it is asked for by name.
-#[tokio::test]
-#[ignore = "installs packages and starts dockerd"]
-async fn a_host_is_provisioned() {
-    let state = Path::new("/var/lib/tollgate");
-    let provision = Provision::new(Path::new("/"), state);
-    provision.provision(&mut |line| eprintln!("{line}")).await.expect("provisioned");
-    assert_eq!(provision.needs().await, []);
-}

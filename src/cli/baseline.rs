@@ -4,7 +4,7 @@ use super::args::{BaselineCommand, Format};
 use super::{Failure, output};
 use crate::config::Config;
 use crate::exit::Outcome;
-use crate::judge::{self, cells};
+use crate::judge::cells;
 use crate::model::format::GATE_FORMAT;
 use crate::model::{AcceptedBy, Component, Decision, GateResult, Judgement, Sweep};
 use crate::{report, store, wiring};
@@ -22,7 +22,7 @@ pub fn baseline(config: &Config, command: &BaselineCommand) -> Result<Outcome, F
             let by = std::env::var("SUDO_USER")
                 .or_else(|_| std::env::var("USER"))
                 .unwrap_or_else(|_| "a person".into());
-            let accepted = AcceptedBy { at: Utc::now(), by, reason: reason.clone() };
+            let accepted = AcceptedBy { at: Utc::now(), by, reason: reason.clone(), regimes: Vec::new() };
             let path = store.accept(store.load(sweep)?, accepted)?;
             output::print(&format!("accepted: {}\n", path.display()))?;
         }
@@ -83,12 +83,7 @@ fn show(sweep: &Sweep, format: Format) -> Result<(), Failure> {
     if format == Format::Json {
         return output::print(&store::to_text(sweep).map_err(Failure::host)?);
     }
-    let judgement = Judgement {
-        version: GATE_FORMAT,
-        decision: Decision::Pass,
-        summary: judge::count(&[]),
-        verdicts: Vec::new(),
-    };
+    let judgement = Judgement::nothing(GATE_FORMAT, Decision::Pass);
     let result = GateResult::of_sweep(sweep, judgement, Vec::new(), cells(sweep), None);
     output::print(&report::gate_table(&result, output::style()))
 }

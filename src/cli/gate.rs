@@ -10,7 +10,7 @@ use crate::model::format::GATE_FORMAT;
 use crate::model::{CellState, Decision, GateResult, Judgement};
 use crate::pipeline::gate::{Conditions, gate as run_gate};
 use crate::pipeline::sweep::{Request, sweep as run_sweep};
-use crate::{judge, report};
+use crate::report;
 use tokio_util::sync::CancellationToken;
 
 fn request(selection: &Selection) -> Request {
@@ -66,8 +66,7 @@ pub async fn sweep(
     let sweep = sweep?;
     let measured = sweep.cells.iter().any(|c| c.state == CellState::Ok && !c.environment.is_native());
     let decision = if measured { Decision::Pass } else { Decision::NotMeasured };
-    let nothing =
-        Judgement { version: GATE_FORMAT, decision, summary: judge::count(&[]), verdicts: Vec::new() };
+    let nothing = Judgement::nothing(GATE_FORMAT, decision);
     let summary = cells(&sweep);
     print(&GateResult::of_sweep(&sweep, nothing, Vec::new(), summary, None), args.selection.format)?;
     eprintln!("kept as {}; `tollgate judge {}` judges it", sweep.sweep, sweep.sweep);

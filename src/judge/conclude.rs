@@ -110,6 +110,9 @@ fn blank(subject: &Subject) -> Verdict {
         attribution: None,
         sweeps_baseline: whole(subject.baseline.sweeps.len()),
         sweeps_candidate: whole(subject.candidates.len()),
+        common: false,
+        absolute: None,
+        would_help: None,
         reason: String::new(),
     }
 }

@@ -5,19 +5,7 @@ use std::collections::BTreeMap;
 
 /// How many of each verdict; every kind is named, also with 0.
 pub fn count(verdicts: &[Verdict]) -> BTreeMap<VerdictKind, u32> {
-    let mut summary: BTreeMap<VerdictKind, u32> = [
-        VerdictKind::Regressed,
-        VerdictKind::Suspected,
-        VerdictKind::MeasurementFailed,
-        VerdictKind::Missing,
-        VerdictKind::Inconclusive,
-        VerdictKind::Improved,
-        VerdictKind::NoBaseline,
-        VerdictKind::Unchanged,
-    ]
-    .into_iter()
-    .map(|kind| (kind, 0))
-    .collect();
+    let mut summary: BTreeMap<VerdictKind, u32> = VerdictKind::ALL.map(|kind| (kind, 0)).into();
     for verdict in verdicts {
         *summary.entry(verdict.verdict).or_default() += 1;
     }
@@ -87,6 +75,9 @@ mod tests {
             attribution: None,
             sweeps_baseline: 0,
             sweeps_candidate: 0,
+            common: false,
+            absolute: None,
+            would_help: None,
             reason: String::new(),
         }
     }

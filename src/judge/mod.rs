@@ -52,7 +52,8 @@ pub fn judge(baseline: &[SweepSamples], candidates: &[SweepSamples], policy: &Po
         .collect();
     sort(&mut verdicts);
     let summary = count(&verdicts);
-    Judgement { version: JUDGEMENT_FORMAT, decision: decide(&verdicts), summary, verdicts }
+    let decision = decide(&verdicts);
+    Judgement { summary, verdicts, ..Judgement::nothing(JUDGEMENT_FORMAT, decision) }
 }
 
 /// Worst kind first, then by workload, case, metric, environment.

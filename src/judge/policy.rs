@@ -167,7 +167,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Better;
+    use crate::model::{Better, Scale};
 
     fn key(environment: &str) -> SeriesKey {
         let environment = environment.parse().expect("environment");
@@ -175,7 +175,14 @@ mod tests {
     }
 
     fn info(family: Family, tail: bool) -> MetricInfo {
-        MetricInfo { unit: "us".into(), better: Better::Lower, family, tail, resolution: None }
+        MetricInfo {
+            unit: "us".into(),
+            better: Better::Lower,
+            family,
+            tail,
+            resolution: None,
+            scale: Scale::Ratio,
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Better, CellTrials, Family, Fingerprint, Timing, format::SWEEP_FORMAT};
+use crate::model::{Better, CellTrials, Family, Fingerprint, Scale, Timing, format::SWEEP_FORMAT};
 use chrono::DateTime;
 
 fn env(name: &str) -> EnvironmentName {
@@ -16,6 +16,7 @@ fn series(metric: &str, environment: &str, values: &[Option<f64>]) -> Series {
         family: Family::Database,
         tail: false,
         resolution: None,
+        scale: Scale::Ratio,
         environment: env(environment),
         values: values.to_vec(),
     }

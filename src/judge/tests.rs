@@ -1,13 +1,13 @@
 use super::*;
 use crate::model::{
-    Attribution, Better, CellState, Comparability, Decision, EnvironmentName, MetricInfo, MetricKey,
+    Attribution, Better, CellState, Comparability, Decision, EnvironmentName, MetricInfo, MetricKey, Scale,
     SeriesKey, VerdictKind,
 };
 use chrono::DateTime;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sweep `i` without samples.
 fn empty(i: i64) -> SweepSamples {
@@ -19,6 +19,7 @@ fn empty(i: i64) -> SweepSamples {
         metrics: BTreeMap::new(),
         series: BTreeMap::new(),
         failed: BTreeMap::new(),
+        regimes: BTreeSet::new(),
     }
 }
 
@@ -29,8 +30,14 @@ fn env(name: &str) -> EnvironmentName {
 /// Adds the rounds of one metric (family network: threshold 5 %) in one environment.
 fn add(sweep: &mut SweepSamples, metric: &str, environment: &str, better: Better, values: &[f64]) {
     let metric = MetricKey::new("rr", "1b", metric);
-    let info =
-        MetricInfo { unit: "us".into(), better, family: Family::Network, tail: false, resolution: None };
+    let info = MetricInfo {
+        unit: "us".into(),
+        better,
+        family: Family::Network,
+        tail: false,
+        resolution: None,
+        scale: Scale::Ratio,
+    };
     sweep.metrics.insert(metric.clone(), info);
     let rounds = (1..).zip(values.iter().copied()).collect();
     sweep.series.insert(SeriesKey { metric, environment: env(environment) }, rounds);
@@ -427,7 +434,7 @@ proptest! {
             let sweep = sweeps.entry(s).or_insert_with(|| empty(i64::from(s)));
             let environment = ["native", "docker", "kvm"][usize::from(e)];
             let metric = MetricKey::new("rr", "1b", if odd { "mean" } else { "p99" });
-            let info = MetricInfo { unit: "us".into(), better: Better::Lower, family: Family::Network, tail: false, resolution: None };
+            let info = MetricInfo { unit: "us".into(), better: Better::Lower, family: Family::Network, tail: false, resolution: None, scale: Scale::Ratio };
             sweep.metrics.insert(metric.clone(), info);
             sweep.series.entry(SeriesKey { metric, environment: env(environment) }).or_default().insert(round, value);
         }

@@ -13,3 +13,7 @@ pub const GATE_FORMAT: u32 = 1;
 pub const LIST_FORMAT: u32 = 1;
 /// Of `fingerprint --format json`.
 pub const FINGERPRINT_FORMAT: u32 = 1;
+/// Of `judge --self-test --format json`.
+pub const SELF_TEST_FORMAT: u32 = 1;
+/// Of `power --format json`.
+pub const POWER_FORMAT: u32 = 1;

@@ -1,8 +1,8 @@
 //! The result of a gate: the JSON of `gate --format json`, and what every report is made from.
 
 use super::{
-    Better, CellState, Change, EnvironmentName, Fingerprint, HostClass, Judgement, Proof, Sweep, SweepId,
-    Timing,
+    Better, CellState, Change, EnvironmentName, Fingerprint, HostClass, Judgement, Proof, SelfTest, Sweep,
+    SweepId, Timing,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,38 @@ pub struct GateResult {
     /// What happened to the sweep, in a phrase that begins with `accepted` when it is a baseline now (and says
     /// why), and otherwise says that it was kept for a person to decide.
     pub baseline: Option<String>,
+    /// How the fresh sweeps went that the gate ran after the first one; none when it had no reason to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+    /// What the judge says of the baselines themselves, in which nothing changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test: Option<SelfTest>,
+}
+
+/// The sweeps after the first, and what the time budget allowed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Every sweep after the first, in order.
+    pub sweeps: Vec<ConfirmingSweep>,
+    /// Time that the whole gate might take, seconds.
+    pub budget_s: f64,
+    /// Time that all its sweeps took, the first included, seconds.
+    pub spent_s: f64,
+    /// How the budget went, in a sentence: what was re-run, what was left out and why.
+    pub account: String,
+}
+
+/// One sweep after the first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfirmingSweep {
+    /// Which.
+    pub sweep: SweepId,
+    /// Whether it repeated the whole suite because the first sweep was suspect as a whole.
+    pub whole: bool,
+    /// Cells (case and environment, native left out) that it measured.
+    pub cells: u32,
+    /// Its wall time, seconds.
+    pub wall_s: f64,
 }
 
 /// One metric in one environment, in short.
@@ -114,6 +146,8 @@ impl GateResult {
             proofs: sweep.proofs.clone(),
             timing: sweep.timing.into(),
             baseline,
+            confirmation: None,
+            self_test: None,
         }
     }
 }

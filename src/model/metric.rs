@@ -64,6 +64,31 @@ impl Family {
     }
 }
 
+/// How two values of a metric are compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// By their ratio: values are above zero. Nearly all metrics.
+    #[default]
+    Ratio,
+    /// By their difference, against a threshold in the metric's unit: metrics that may be zero, such as errors.
+    Difference,
+    /// Exactly: counts that do not vary.
+    Count,
+}
+
+impl Scale {
+    /// Whether it is [`Self::Ratio`], which files leave out.
+    pub fn is_ratio(&self) -> bool {
+        *self == Self::Ratio
+    }
+
+    /// Whether `value` is a measurement; everything else is a failed round. Ratios need values above zero.
+    pub fn accepts(self, value: f64) -> bool {
+        value.is_finite() && (value > 0.0 || (self != Self::Ratio && value >= 0.0))
+    }
+}
+
 /// Names one metric: `fio` / `randread-qd16` / `iops`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MetricKey {
@@ -101,6 +126,8 @@ pub struct MetricSpec {
     pub family: Family,
     /// Step in which the tool reports it, in `unit`; 0 where it is finer than anything that matters.
     pub resolution: f64,
+    /// How its values are compared.
+    pub scale: Scale,
     /// Whether it is a tail latency (p95 and above): tails have a wider threshold.
     pub tail: bool,
     /// What it is and why it is in the suite, with its source, in one sentence.

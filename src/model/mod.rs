@@ -2,6 +2,7 @@
 //!
 //! Every name follows the glossary in `docs/architecture.md`.
 
+pub mod drift;
 pub mod environment;
 pub mod fingerprint;
 pub mod format;
@@ -10,15 +11,18 @@ pub mod id;
 pub mod metric;
 pub mod proof;
 pub mod samples;
+pub mod self_test;
 pub mod sweep;
 pub mod verdict;
 
+pub use drift::{Drift, DriftKind};
 pub use environment::{Base, EnvironmentName};
 pub use fingerprint::{Change, Component, Fingerprint};
-pub use gate::{CellSummary, GateResult, TimingSummary};
+pub use gate::{CellSummary, Confirmation, ConfirmingSweep, GateResult, TimingSummary};
 pub use id::{HostClass, NameError, SweepId};
-pub use metric::{Better, Family, MetricKey, MetricSpec};
+pub use metric::{Better, Family, MetricKey, MetricSpec, Scale};
 pub use proof::Proof;
 pub use samples::{Comparability, MetricInfo, SeriesKey, SweepSamples};
+pub use self_test::{FalseAlarms, FamilyAlarms, SelfTest};
 pub use sweep::{AcceptedBy, Cell, CellState, CellTrials, Series, Sweep, Timing};
-pub use verdict::{Attribution, Decision, Judgement, Verdict, VerdictKind};
+pub use verdict::{Absolute, Attribution, CommonMode, Decision, Effort, Judgement, Verdict, VerdictKind};

@@ -1,13 +1,15 @@
 //! What the judge reads: the samples of one sweep, from a stored sweep or from a samples CSV.
 
-use super::{Better, CellState, EnvironmentName, Family, HostClass, MetricKey, Sweep, SweepId};
+use super::{Better, CellState, EnvironmentName, Family, HostClass, MetricKey, Scale, Sweep, SweepId};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One metric in one environment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SeriesKey {
     /// Which metric.
+    #[serde(flatten)]
     pub metric: MetricKey,
     /// Where.
     pub environment: EnvironmentName,
@@ -26,6 +28,8 @@ pub struct MetricInfo {
     pub tail: bool,
     /// Step in which the tool reports it, in `unit`; none where it is not known. A samples CSV does not say it.
     pub resolution: Option<f64>,
+    /// How values are compared. A samples CSV does not say it: by exact count where the unit is `count`, else by ratio.
+    pub scale: Scale,
 }
 
 /// Everything that must be equal for two sweeps to be compared, besides the host class. A samples CSV says
@@ -59,6 +63,8 @@ pub struct SweepSamples {
     pub series: BTreeMap<SeriesKey, BTreeMap<u32, f64>>,
     /// Cells that could not be measured or are unavailable: workload, case, environment -> state and reason.
     pub failed: BTreeMap<(String, String, EnvironmentName), (CellState, String)>,
+    /// Series whose regime begins with this sweep; a samples CSV says none.
+    pub regimes: BTreeSet<SeriesKey>,
 }
 
 impl From<&Sweep> for SweepSamples {
@@ -72,6 +78,7 @@ impl From<&Sweep> for SweepSamples {
                 family: s.family,
                 tail: s.tail,
                 resolution: s.resolution,
+                scale: s.scale,
             });
             let rounds = (1..).zip(s.values.iter().map(|v| v.unwrap_or(f64::NAN))).collect();
             series.insert(SeriesKey { metric: s.key(), environment: s.environment.clone() }, rounds);
@@ -98,6 +105,7 @@ impl From<&Sweep> for SweepSamples {
             metrics,
             series,
             failed,
+            regimes: sweep.accepted.iter().flat_map(|a| a.regimes.iter().cloned()).collect(),
         }
     }
 }

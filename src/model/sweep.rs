@@ -1,6 +1,8 @@
 //! A finished sweep: what is stored, accepted as a baseline, and judged.
 
-use super::{Better, EnvironmentName, Family, Fingerprint, HostClass, MetricKey, Proof, SweepId};
+use super::{
+    Better, EnvironmentName, Family, Fingerprint, HostClass, MetricKey, Proof, Scale, SeriesKey, SweepId,
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,10 @@ pub struct AcceptedBy {
     pub by: String,
     /// Why, in their words.
     pub reason: String,
+    /// Metrics and environments whose regime begins here: they changed and the change was accepted, so older sweeps no
+    /// longer count for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regimes: Vec<SeriesKey>,
 }
 
 /// Where the wall time of a sweep went.
@@ -152,6 +158,9 @@ pub struct Series {
     /// Step in which the tool reports it, in `unit`, where that is coarse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<f64>,
+    /// How values are compared, where not by ratio.
+    #[serde(default, skip_serializing_if = "Scale::is_ratio")]
+    pub scale: Scale,
     /// Where.
     pub environment: EnvironmentName,
     /// One element a round; none where the round failed (never zero).

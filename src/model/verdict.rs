@@ -1,6 +1,6 @@
 //! What the judge says. The JSON of these types is a documented format (`docs/formats.md`).
 
-use super::{Better, EnvironmentName};
+use super::{Better, Drift, EnvironmentName, SweepId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,6 +27,18 @@ pub enum VerdictKind {
 }
 
 impl VerdictKind {
+    /// Every kind, worst first.
+    pub const ALL: [Self; 8] = [
+        Self::Regressed,
+        Self::Suspected,
+        Self::MeasurementFailed,
+        Self::Missing,
+        Self::Inconclusive,
+        Self::Improved,
+        Self::NoBaseline,
+        Self::Unchanged,
+    ];
+
     /// The word used in files and tables.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -102,8 +114,58 @@ pub struct Verdict {
     pub sweeps_baseline: u32,
     /// Sweeps judged.
     pub sweeps_candidate: u32,
+    /// Whether it belongs to a movement of its whole environment ([`Judgement::common`]): such verdicts are one
+    /// alert, not many.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub common: bool,
+    /// The numbers of a metric that is compared by differences or exactly; its percentages are absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absolute: Option<Absolute>,
+    /// The cheapest way to see a rise by the threshold, when this comparison could not; none also where no number
+    /// of rounds and sweeps would do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_help: Option<Effort>,
     /// Why this verdict, in a sentence a person understands.
     pub reason: String,
+}
+
+/// Environment minus native, in the metric's unit, positive = worse.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Absolute {
+    /// Of the baseline.
+    pub before: f64,
+    /// Of the judged sweeps.
+    pub now: f64,
+    /// The change.
+    pub change: f64,
+    /// The smallest rise worth a person's time.
+    pub threshold: f64,
+}
+
+/// How much measuring a comparison takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effort {
+    /// Accepted sweeps in the baseline.
+    pub baseline_sweeps: u32,
+    /// Fresh sweeps that confirm.
+    pub fresh_sweeps: u32,
+    /// Rounds of each sweep.
+    pub rounds: u32,
+}
+
+/// So many metrics of an environment moved at once in one sweep that the sweep itself is suspect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommonMode {
+    /// In which sweep.
+    pub sweep: SweepId,
+    /// Where; `native` when the native values themselves moved.
+    pub environment: EnvironmentName,
+    /// Whether they became worse (else better).
+    pub worse: bool,
+    /// Metrics that moved.
+    pub moved: u32,
+    /// Metrics of the environment in the suite.
+    pub of: u32,
 }
 
 /// What a gate does with all verdicts.
@@ -143,4 +205,24 @@ pub struct Judgement {
     pub summary: BTreeMap<VerdictKind, u32>,
     /// The verdicts: worst first, then by workload, case, metric, environment.
     pub verdicts: Vec<Verdict>,
+    /// Sweeps in which whole environments moved at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub common: Vec<CommonMode>,
+    /// Slow changes over many accepted sweeps that no single comparison shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drifts: Vec<Drift>,
+}
+
+impl Judgement {
+    /// Of nothing that was judged.
+    pub fn nothing(version: u32, decision: Decision) -> Self {
+        Self {
+            version,
+            decision,
+            summary: VerdictKind::ALL.map(|kind| (kind, 0)).into(),
+            verdicts: Vec::new(),
+            common: Vec::new(),
+            drifts: Vec::new(),
+        }
+    }
 }

@@ -129,8 +129,10 @@ fn accept(config: &Config, measured: &Sweep, judgement: &Judgement) -> Result<St
         return Ok("not accepted: nothing was measured".to_owned());
     }
     let reason = "no regression, no suspicion, nothing failed".to_owned();
-    let path = wiring::store(config)
-        .accept(measured.clone(), AcceptedBy { at: Utc::now(), by: "gate".to_owned(), reason })?;
+    let path = wiring::store(config).accept(
+        measured.clone(),
+        AcceptedBy { at: Utc::now(), by: "gate".to_owned(), reason, regimes: Vec::new() },
+    )?;
     Ok(format!("accepted as baseline: {}", path.display()))
 }
 
@@ -138,12 +140,7 @@ fn nothing_changed(host_class: HostClass, profile: Profile, fingerprint: Fingerp
     // Nothing was swept, so nothing failed.
     let decision = Decision::Pass;
     GateResult {
-        judgement: Judgement {
-            version: GATE_FORMAT,
-            decision,
-            summary: judge::count(&[]),
-            verdicts: Vec::new(),
-        },
+        judgement: Judgement::nothing(GATE_FORMAT, decision),
         changed: Vec::new(),
         sweep: None,
         host_class,
@@ -155,5 +152,7 @@ fn nothing_changed(host_class: HostClass, profile: Profile, fingerprint: Fingerp
         proofs: Vec::new(),
         timing: TimingSummary::default(),
         baseline: None,
+        confirmation: None,
+        self_test: None,
     }
 }

@@ -122,6 +122,9 @@ fn verdict(c: &CellSummary, kind: VerdictKind, change: f64, half: f64, reason: &
             .then_some(Attribution::EnvironmentSlower),
         sweeps_baseline: if judged { 10 } else { 0 },
         sweeps_candidate: if kind == VerdictKind::Missing { 0 } else { 3 },
+        common: false,
+        absolute: None,
+        would_help: None,
         reason: reason.into(),
     }
 }
@@ -134,7 +137,7 @@ fn judgement(decision: Decision, mut verdicts: Vec<Verdict>) -> Judgement {
     for v in &verdicts {
         *summary.entry(v.verdict).or_default() += 1;
     }
-    Judgement { version: JUDGEMENT_FORMAT, decision, summary, verdicts }
+    Judgement { summary, verdicts, ..Judgement::nothing(JUDGEMENT_FORMAT, decision) }
 }
 
 fn fingerprint() -> Fingerprint {
@@ -207,6 +210,8 @@ fn base(judgement: Judgement, cells: Vec<CellSummary>) -> GateResult {
         proofs: proofs(),
         timing: TimingSummary { wall_s: 290.0, in_trials_s: 188.5, harness_share: 0.35 },
         baseline: Some("accepted: nothing regressed".into()),
+        confirmation: None,
+        self_test: None,
     }
 }
 

@@ -1,6 +1,13 @@
 //! What a samples CSV does not say of a metric, guessed from names.
 
-use crate::model::Family;
+use crate::model::{Better, Family, MetricInfo, MetricKey, Scale};
+
+/// Everything that can be said of a metric by its names and unit.
+pub fn info_of(key: &MetricKey, unit: String, better: Better) -> MetricInfo {
+    let scale = if unit == "count" { Scale::Count } else { Scale::Ratio };
+    let (family, tail) = (family_of(&key.workload), is_tail(&key.metric));
+    MetricInfo { unit, better, family, tail, resolution: None, scale }
+}
 
 /// The family of a workload by its name: the whole name first, then the first of its words (letters and digits) that
 /// is known, so that `redis-7.2` is a database.

@@ -1,17 +1,13 @@
 //! Samples CSV to samples.
 
-use super::{
-    COLUMNS, SamplesError,
-    error::shorten,
-    guess::{family_of, is_tail},
-};
+use super::{COLUMNS, SamplesError, error::shorten, guess::info_of};
 use crate::model::{
     Better, Comparability, EnvironmentName, HostClass, MetricInfo, MetricKey, SeriesKey, SweepId,
     SweepSamples,
 };
 use chrono::{DateTime, Utc};
 use csv::StringRecord;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the text of a samples CSV. `file` is only its name in messages.
 ///
@@ -240,9 +236,8 @@ impl Table<'_> {
         let key = row.metric()?;
         let (unit, better) = (row.unit()?, row.better()?);
         let Some((line, info)) = self.metrics.get(&key) else {
-            let (family, tail) = (family_of(&key.workload), is_tail(&key.metric));
-            self.metrics
-                .insert(key.clone(), (row.line, MetricInfo { unit, better, family, tail, resolution: None }));
+            let info = info_of(&key, unit, better);
+            self.metrics.insert(key.clone(), (row.line, info));
             return Ok(key);
         };
         let subject = || format!("metric {key}");
@@ -262,6 +257,7 @@ impl Table<'_> {
                 metrics: BTreeMap::new(),
                 series: BTreeMap::new(),
                 failed: BTreeMap::new(),
+                regimes: BTreeSet::new(),
             };
             sweeps.insert(id, samples);
         }

@@ -95,11 +95,9 @@ fn any_samples() -> impl Strategy<Value = Vec<SweepSamples>> {
                 .into_iter()
                 .map(|(workload, metric, unit, higher)| {
                     let better = if higher { Better::Higher } else { Better::Lower };
-                    let (family, tail) = (family_of(&workload), is_tail(&metric));
-                    (
-                        MetricKey::new(workload, "case", metric),
-                        MetricInfo { unit, better, family, tail, resolution: None },
-                    )
+                    let key = MetricKey::new(workload, "case", metric);
+                    let info = info_of(&key, unit, better);
+                    (key, info)
                 })
                 .collect();
             let all: Vec<_> = metrics.iter().collect();
@@ -114,6 +112,7 @@ fn any_samples() -> impl Strategy<Value = Vec<SweepSamples>> {
                         metrics: BTreeMap::new(),
                         series: BTreeMap::new(),
                         failed: BTreeMap::new(),
+                        regimes: BTreeSet::new(),
                     };
                     for (index, environment, rounds) in series {
                         let (metric, info) = all[index.index(all.len())];

@@ -3,6 +3,7 @@
 
 pub mod fdr;
 pub mod moderation;
+pub mod power;
 pub mod robust;
 pub mod student;
 pub mod ttest;

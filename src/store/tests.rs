@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Better, EnvironmentName, Family, Fingerprint, Series, Timing};
+use crate::model::{Better, EnvironmentName, Family, Fingerprint, Scale, Series, Timing};
 use chrono::{DateTime, Duration};
 
 fn sweep(tail: u32) -> Sweep {
@@ -32,6 +32,7 @@ fn sweep(tail: u32) -> Sweep {
             family: Family::Cpu,
             tail: false,
             resolution: None,
+            scale: Scale::Ratio,
             environment: EnvironmentName::NATIVE,
             values: vec![Some(1.0 / 3.0), None],
         }],
@@ -39,7 +40,12 @@ fn sweep(tail: u32) -> Sweep {
 }
 
 fn accepted() -> AcceptedBy {
-    AcceptedBy { at: DateTime::UNIX_EPOCH, by: "a person".into(), reason: "a test".into() }
+    AcceptedBy {
+        at: DateTime::UNIX_EPOCH,
+        by: "a person".into(),
+        reason: "a test".into(),
+        regimes: Vec::new(),
+    }
 }
 
 fn store() -> (tempfile::TempDir, DirectoryStore) {

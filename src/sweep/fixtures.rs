@@ -1,7 +1,7 @@
 //! Small cases, headers and trials for tests.
 
 use super::journal::{Header, HostCost, TrialRecord};
-use crate::model::{Better, Family, Fingerprint, MetricSpec, format::JOURNAL_FORMAT};
+use crate::model::{Better, Family, Fingerprint, MetricSpec, Scale, format::JOURNAL_FORMAT};
 use crate::workload::{Case, CommandTemplate, ParseError, Placement, Profile};
 use chrono::DateTime;
 use tollgate_agent::protocol::{ExecResult, Usage};
@@ -23,6 +23,7 @@ pub fn case(name: &str, environments: &[&str]) -> Case {
             better: Better::Higher,
             family: Family::Cpu,
             resolution: 0.0,
+            scale: Scale::Ratio,
             tail: false,
             about: "a number",
         }],

@@ -222,6 +222,7 @@ fn values(
             family: metric.family,
             tail: metric.tail,
             resolution: (metric.resolution > 0.0).then_some(metric.resolution),
+            scale: metric.scale,
             environment: environment.clone(),
             values: if state == CellState::Unavailable {
                 Vec::new()

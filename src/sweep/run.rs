@@ -389,7 +389,7 @@ fn values(case: &Case, result: &ExecResult) -> Result<Vec<f64>, String> {
         return Err(format!("{} values for {} metrics", values.len(), case.metrics.len()));
     }
     for (value, metric) in values.iter().zip(&case.metrics) {
-        if !value.is_finite() || *value <= 0.0 {
+        if !metric.scale.accepts(*value) {
             return Err(format!("{} is {value}, which cannot be a measurement", metric.metric));
         }
     }

@@ -5,7 +5,7 @@
 //! and end; what it reports covers the slice only.
 
 use super::{Case, CommandTemplate, ParseError, Placement, Profile, Workload};
-use crate::model::{Better, Family, MetricSpec};
+use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
 use tollgate_agent::protocol::ExecResult;
 
@@ -86,6 +86,7 @@ fn metric(metric: &'static str, unit: &'static str, better: Better, about: &'sta
         better,
         family: Family::Disk,
         resolution: 0.0,
+        scale: Scale::Ratio,
         tail: metric.ends_with("p99"),
         about,
     }

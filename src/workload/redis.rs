@@ -3,7 +3,7 @@
 //! The client runs in a network namespace of its own, so every request crosses a wire. Nothing is written to disk.
 
 use super::{Case, CommandTemplate, ParseError, Placement, Profile, Server, Workload};
-use crate::model::{Better, Family, MetricSpec};
+use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
 use tollgate_agent::protocol::ExecResult;
 
@@ -86,6 +86,7 @@ fn metrics() -> Vec<MetricSpec> {
         family: Family::Database,
         // redis-benchmark counts latencies in steps of 8 us.
         resolution: if unit == "ms" { 0.008 } else { 0.0 },
+        scale: Scale::Ratio,
         tail,
         about,
     };

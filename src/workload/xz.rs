@@ -3,7 +3,7 @@
 //! One thread on one slice of the bench image's corpus. PXZ's parallelism is the `full` profile's affair.
 
 use super::{Case, CommandTemplate, ParseError, Placement, Profile, Workload};
-use crate::model::{Better, Family, MetricSpec};
+use crate::model::{Better, Family, MetricSpec, Scale};
 use tollgate_agent::protocol::ExecResult;
 
 /// The workload.
@@ -55,6 +55,7 @@ fn metrics() -> Vec<MetricSpec> {
             better: Better::Higher,
             family: Family::Cpu,
             resolution: 0.0,
+            scale: Scale::Ratio,
             tail: false,
             about: "input bytes per second of wall time (xz(1), preset 6, one thread): the study's PXZ figure \
                     (RC25482, table I), where Docker cost 4 % and KVM 22 %",
@@ -65,6 +66,7 @@ fn metrics() -> Vec<MetricSpec> {
             better: Better::Lower,
             family: Family::Cpu,
             resolution: 0.0,
+            scale: Scale::Ratio,
             tail: false,
             about: "user and system time of xz (getrusage(2)) per GiB of input: the work itself, without waiting, so \
                     it tells slower execution from stolen time",
