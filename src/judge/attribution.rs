@@ -1,7 +1,7 @@
 //! Where a change of the toll comes from: the same test on the environment's values alone and on native's alone.
 
 use super::{
-    baseline::{FEWEST, Fit, floor},
+    baseline::{FEWEST, Fit},
     policy::Policy,
     screen::compare,
     subject::Subject,
@@ -21,8 +21,7 @@ pub(super) fn attribute(subject: &Subject, rising: bool, policy: &Policy) -> Opt
     let sweeps = &subject.baseline.sweeps;
     let environment: Vec<&[f64]> = sweeps.iter().map(|m| m.environment.as_slice()).collect();
     let native: Vec<&[f64]> = sweeps.iter().map(|m| m.native.as_slice()).collect();
-    let smallest = floor(&subject.info, &subject.baseline);
-    let usable = |series: &[&[f64]]| Fit::of(series, smallest).filter(|fit| fit.sweeps >= FEWEST);
+    let usable = |series: &[&[f64]]| Fit::of(series, subject.floor).filter(|fit| fit.sweeps >= FEWEST);
     let judged = subject.judged();
     let environment = compare(&usable(&environment)?, judged, |m| &m.environment)?;
     let native = compare(&usable(&native)?, judged, |m| &m.native)?;
@@ -36,11 +35,11 @@ pub(super) fn attribute(subject: &Subject, rising: bool, policy: &Policy) -> Opt
         (true, true, _) => Attribution::Both,
         (true, false, true) => Attribution::EnvironmentSlower,
         (true, false, false) => Attribution::EnvironmentFaster,
-        (false, true, true) if own < subject.delta => Attribution::NativeFaster,
-        (false, true, false) if own < subject.delta => Attribution::NativeSlower,
+        (false, true, true) if own < subject.threshold.delta => Attribution::NativeFaster,
+        (false, true, false) if own < subject.threshold.delta => Attribution::NativeSlower,
         (false, _, _) => Attribution::Unclear,
     };
-    let environment_unchanged = environment.p_below(subject.delta) < policy.alpha;
+    let environment_unchanged = environment.p_below(subject.threshold.delta) < policy.alpha;
     Some(Source { attribution, environment_unchanged })
 }
 

@@ -3,12 +3,13 @@
 use super::{
     comparable::difference,
     pair::{Measured, Observed, observe},
-    policy::Policy,
+    policy::{Policy, Threshold},
 };
 use crate::{
-    model::{MetricInfo, SeriesKey, SweepId, SweepSamples},
+    model::{MetricInfo, Scale, SeriesKey, SweepId, SweepSamples},
     stats::{
         Variance,
+        power::Spread,
         robust::{self, MEDIAN_VARIANCE},
     },
 };
@@ -33,7 +34,15 @@ pub(super) struct Baseline {
 
 impl Baseline {
     /// Collects the newest comparable sweeps that measured `key`. `sweeps` are all of the baseline, oldest first.
-    pub fn collect(sweeps: &[&SweepSamples], now: &SweepSamples, key: &SeriesKey, policy: &Policy) -> Self {
+    /// Where a regime of the series begins, what came before does not count. `floor` is the smallest standard deviation
+    /// that is believed: [`floor`].
+    pub fn collect(
+        sweeps: &[&SweepSamples],
+        now: &SweepSamples,
+        key: &SeriesKey,
+        scale: Scale,
+        policy: &Policy,
+    ) -> Self {
         let (mut used, mut comparable) = (Vec::new(), 0_usize);
         let (mut different, mut failure) = (None, None);
         for sweep in sweeps {
@@ -43,7 +52,10 @@ impl Baseline {
                 continue;
             }
             comparable += 1;
-            match observe(sweep, key, policy.min_rounds_share) {
+            if sweep.regimes.contains(key) {
+                used.clear();
+            }
+            match observe(sweep, key, scale, policy.min_rounds_share) {
                 Observed::Measured(measured) => used.push((sweep.sweep.clone(), measured)),
                 Observed::Failed(why) => failure = Some(why),
                 Observed::Unavailable(_) | Observed::Absent => {}
@@ -96,12 +108,20 @@ pub(super) struct Fit {
     pub inverse_rounds: f64,
 }
 
-/// f = max(0.1 %, resolution / sqrt 12) in logs: a value that is reported in steps is nowhere known better than
-/// within a step, whose uniform distribution has the standard deviation step / sqrt 12.
-pub(super) fn floor(info: &MetricInfo, baseline: &Baseline) -> f64 {
+/// The smallest standard deviation of a sweep value that is believed. By ratio: f = max(0.1 %, resolution / sqrt 12) in logs;
+/// a value that is reported in steps is nowhere known better than within a step, whose uniform distribution has the
+/// standard deviation step / sqrt 12. By difference: max(threshold / 30, resolution / sqrt 12) in the metric's unit.
+pub(super) fn floor(info: &MetricInfo, threshold: &Threshold, baseline: &Baseline) -> f64 {
+    let step = info.resolution.unwrap_or(0.0) / 12_f64.sqrt();
+    if threshold.scale != Scale::Ratio {
+        return (threshold.delta / 30.0).max(step);
+    }
+    if step <= 0.0 {
+        return FLOOR;
+    }
     let reference: Vec<f64> = baseline.sweeps.iter().flat_map(|m| &m.reference).copied().collect();
-    let relative = info.resolution.zip(robust::median(&reference)).map(|(step, median)| step / median);
-    relative.filter(|r| r.is_finite()).map_or(FLOOR, |r| FLOOR.max(r / 12_f64.sqrt()))
+    let relative = robust::median(&reference).map(|median| step / median);
+    relative.filter(|r| r.is_finite()).map_or(FLOOR, |r| FLOOR.max(r))
 }
 
 impl Fit {
@@ -125,9 +145,26 @@ impl Fit {
         MEDIAN_VARIANCE * self.within * (inverse_rounds(new) - self.inverse_rounds).max(0.0)
     }
 
-    /// Whether more rounds a sweep would narrow the comparison; otherwise only more sweeps do.
+    /// Whether more rounds a sweep would narrow the comparison: while `1.57 sigma_w² / R > S̃² / 2`. Otherwise only more
+    /// sweeps do.
     pub fn rounds_would_help(&self) -> bool {
         MEDIAN_VARIANCE * self.within * self.inverse_rounds > self.variance.s2 / 2.0
+    }
+
+    /// What the sweep values scatter by, split into what rounds reduce and what only sweeps do.
+    pub fn spread(&self) -> Spread {
+        Spread::of(self.variance, self.sweeps as f64 - 1.0, self.within, self.inverse_rounds)
+    }
+
+    /// Rounds of a sweep, the harmonic mean over the baseline.
+    pub fn rounds(&self) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "`as` saturates; above zero"
+        )]
+        let rounds = (1.0 / self.inverse_rounds).round() as u32;
+        rounds.max(1)
     }
 }
 

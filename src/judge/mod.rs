@@ -3,9 +3,12 @@
 
 mod attribution;
 mod baseline;
+mod common;
 mod comparable;
 mod conclude;
 mod decision;
+mod effort;
+mod exact;
 mod pair;
 pub mod policy;
 mod reason;
@@ -14,14 +17,15 @@ mod subject;
 pub mod summary;
 
 pub use decision::{count, decide};
-pub use policy::{Deltas, Override, Policy, PolicyError};
+pub use policy::{Deltas, EnvironmentDeltas, Override, Policy, PolicyError, SomeDeltas, Threshold};
 pub use summary::cells;
 
 use crate::{
-    model::{Family, Judgement, SweepSamples, Verdict, format::JUDGEMENT_FORMAT},
+    model::{Family, Judgement, Scale, SweepId, SweepSamples, Verdict, format::JUDGEMENT_FORMAT},
     stats::{Variance, benjamini_hochberg, fit_prior},
 };
 use baseline::{FEWEST, Fit};
+use common::Crowds;
 use screen::Tested;
 use subject::Subject;
 
@@ -39,21 +43,45 @@ pub fn judge(baseline: &[SweepSamples], candidates: &[SweepSamples], policy: &Po
         .filter_map(|key| Subject::collect(key, &baseline, &candidates, policy))
         .collect();
     moderate(&mut subjects);
-    let tested: Vec<Option<Tested>> = subjects.iter().map(|s| Tested::of(s, policy)).collect();
-    let entering = |t: &Option<Tested>| t.map_or((1.0, 1.0), |t| t.entering());
-    let (rises, falls): (Vec<f64>, Vec<f64>) = tested.iter().map(entering).unzip();
-    let q_rise = benjamini_hochberg(&rises, subjects.len());
-    let q_fall = benjamini_hochberg(&falls, subjects.len());
+    let fresh: Vec<&SweepId> = candidates.iter().skip(1).map(|s| &s.sweep).collect();
+    let crowds = Crowds::of(&subjects, &fresh, policy);
+    for subject in &mut subjects {
+        if let Some(bad) = crowds.bad_boots.get(&subject.key.environment) {
+            subject.set_aside(bad);
+        }
+    }
+    let tested: Vec<Option<Tested>> =
+        subjects.iter().map(|s| Tested::of(s, policy, crowds.is_first_suspect(s))).collect();
+    let q = adjusted(&subjects, &tested, policy);
     let mut verdicts: Vec<Verdict> = subjects
         .iter()
         .zip(&tested)
-        .zip(q_rise.into_iter().zip(q_fall))
-        .map(|((subject, tested), q)| conclude::conclude(subject, *tested, q, policy))
+        .zip(&q)
+        .map(|((subject, tested), q)| conclude::conclude(subject, tested.as_ref(), q, &crowds, policy))
         .collect();
     sort(&mut verdicts);
     let summary = count(&verdicts);
     let decision = decide(&verdicts);
-    Judgement { summary, verdicts, ..Judgement::nothing(JUDGEMENT_FORMAT, decision) }
+    Judgement { summary, verdicts, common: crowds.suspects, ..Judgement::nothing(JUDGEMENT_FORMAT, decision) }
+}
+
+/// The adjusted p-values of "it rose" and "it fell" of each subject at each look: Benjamini-Hochberg over all of the suite, times
+/// the number of looks (q is split evenly between them), at most 1.
+fn adjusted(subjects: &[Subject], tested: &[Option<Tested>], policy: &Policy) -> Vec<Vec<(f64, f64)>> {
+    let most = subjects.iter().map(Subject::fresh).max().unwrap_or(0);
+    let looks = screen::looks(most, policy);
+    let mut all = vec![Vec::with_capacity(looks); subjects.len()];
+    for look in 0..looks {
+        let entering = |t: &Option<Tested>| t.as_ref().map_or((1.0, 1.0), |t| t.entering(look));
+        let (rises, falls): (Vec<f64>, Vec<f64>) = tested.iter().map(entering).unzip();
+        let split = |p: &[f64]| -> Vec<f64> {
+            let q = benjamini_hochberg(p, subjects.len());
+            q.into_iter().map(|q| (q * looks as f64).min(1.0)).collect()
+        };
+        let adjusted = split(&rises).into_iter().zip(split(&falls));
+        all.iter_mut().zip(adjusted).for_each(|(of, q)| of.push(q));
+    }
+    all
 }
 
 /// Worst kind first, then by workload, case, metric, environment.
@@ -79,7 +107,7 @@ fn moderate(subjects: &mut [Subject]) {
     {
         let mut fits: Vec<&mut Fit> = subjects
             .iter_mut()
-            .filter(|s| s.info.family == family)
+            .filter(|s| s.info.family == family && s.threshold.scale == Scale::Ratio)
             .filter_map(|s| s.fit.as_mut())
             .filter(|fit| fit.sweeps >= FEWEST)
             .collect();

@@ -1,15 +1,16 @@
 //! What one sweep says of one metric in one environment: rounds paired with native.
 
-use crate::model::{CellState, EnvironmentName, MetricKey, SeriesKey, SweepSamples};
+use crate::model::{CellState, EnvironmentName, MetricKey, Scale, SeriesKey, SweepSamples};
 
-/// Rounds of one sweep that have both values. All are signed natural logs, positive = worse, one element a round.
+/// Rounds of one sweep that have both values. All are signed, positive = worse, one element a round; natural logs for a
+/// metric that is compared by ratio, values in its unit for any other.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Measured {
-    /// `x = d (ln v_e - ln v_native)`.
+    /// `x = d (ln v_e - ln v_native)`, or `d (v_e - v_native)`.
     pub toll: Vec<f64>,
-    /// `d ln v_e`.
+    /// `d ln v_e`, or `d v_e`.
     pub environment: Vec<f64>,
-    /// `d ln v_native`.
+    /// `d ln v_native`, or `d v_native`.
     pub native: Vec<f64>,
     /// `v_native`, in the metric's unit, not signed.
     pub reference: Vec<f64>,
@@ -28,14 +29,9 @@ pub(super) enum Observed {
     Absent,
 }
 
-/// Whether a value is one: above zero and finite. Everything else is a failed round.
-pub(super) fn usable(value: f64) -> bool {
-    value.is_finite() && value > 0.0
-}
-
 /// Pairs the rounds of `key` with those of native. The measurement failed when fewer than `min_share` of the rounds (those
-/// that either side has) give a pair.
-pub(super) fn observe(sweep: &SweepSamples, key: &SeriesKey, min_share: f64) -> Observed {
+/// that either side has) give a pair of values that `scale` accepts.
+pub(super) fn observe(sweep: &SweepSamples, key: &SeriesKey, scale: Scale, min_share: f64) -> Observed {
     match cell(sweep, &key.metric, &key.environment) {
         Some((CellState::Unavailable, why)) => return Observed::Unavailable(why.clone()),
         Some((_, why)) => return Observed::Failed(why.clone()),
@@ -58,8 +54,11 @@ pub(super) fn observe(sweep: &SweepSamples, key: &SeriesKey, min_share: f64) -> 
         Measured { toll: Vec::new(), environment: Vec::new(), native: Vec::new(), reference: Vec::new() };
     for (round, &value) in rounds {
         let Some(&reference) = native.get(round) else { continue };
-        if usable(value) && usable(reference) {
-            let (e, n) = (sign * value.ln(), sign * reference.ln());
+        if scale.accepts(value) && scale.accepts(reference) {
+            let (e, n) = match scale {
+                Scale::Ratio => (sign * value.ln(), sign * reference.ln()),
+                Scale::Difference | Scale::Count => (sign * value, sign * reference),
+            };
             measured.toll.push(e - n);
             measured.environment.push(e);
             measured.native.push(n);
@@ -70,8 +69,9 @@ pub(super) fn observe(sweep: &SweepSamples, key: &SeriesKey, min_share: f64) -> 
     let paired = measured.toll.len();
     if paired == 0 || (paired as f64) < min_share * planned as f64 {
         return Observed::Failed(format!(
-            "{} of {planned} rounds failed (no number above zero in {} or native)",
+            "{} of {planned} rounds failed (no number {} in {} or native)",
             planned - paired,
+            if scale == Scale::Ratio { "above zero" } else { "from zero up" },
             key.environment
         ));
     }

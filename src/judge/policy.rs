@@ -1,6 +1,6 @@
 //! What counts as a change worth a person's time, as data: the `judge` part of `alerts/policy.toml`.
 
-use crate::model::{EnvironmentName, Family, MetricInfo, MetricKey, SeriesKey};
+use crate::model::{EnvironmentName, Family, MetricInfo, MetricKey, Scale, SeriesKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,10 +16,37 @@ pub struct Policy {
     pub max_baseline_sweeps: usize,
     /// Share of the rounds that must have given a value: .8. With fewer the measurement failed.
     pub min_rounds_share: f64,
+    /// Blocks of two fresh sweeps that may confirm: 1, or 2 with q split between two looks. More than two fresh
+    /// sweeps are always two looks.
+    pub blocks: u32,
     /// The smallest change worth a person's time, percent.
     pub delta_pct: Deltas,
+    /// Thresholds by family for one environment, where they differ.
+    pub environments: BTreeMap<String, EnvironmentDeltas>,
     /// Exceptions: `workload/case/metric` or, stronger, `workload/case/metric@environment`.
     pub metrics: BTreeMap<String, Override>,
+}
+
+/// Thresholds of one environment; what is absent is as everywhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvironmentDeltas {
+    /// By family, percent of the ratio.
+    pub delta_pct: SomeDeltas,
+}
+
+/// [`Deltas`] of which any may be absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "as in Deltas")]
+pub struct SomeDeltas {
+    pub cpu: Option<f64>,
+    pub memory: Option<f64>,
+    pub disk: Option<f64>,
+    pub network: Option<f64>,
+    pub database: Option<f64>,
+    pub lifecycle: Option<f64>,
+    pub tail: Option<f64>,
 }
 
 /// Thresholds by family, percent of the ratio.
@@ -44,10 +71,23 @@ pub struct Deltas {
 
 /// What holds for one metric instead.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Override {
     /// Its smallest change worth a person's time, percent.
-    pub delta_pct: f64,
+    pub delta_pct: Option<f64>,
+    /// The same in the metric's unit: it is compared by differences then, so that its values may be zero.
+    pub delta_abs: Option<f64>,
+}
+
+/// How a metric is compared, and the smallest change worth a person's time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold {
+    /// How values are compared.
+    pub scale: Scale,
+    /// On that scale: a natural log of a ratio, or a difference in the metric's unit. A count has 0: any change matters.
+    pub delta: f64,
+    /// As it is written in the policy: percent, or the metric's unit.
+    pub shown: f64,
 }
 
 /// A policy that cannot be meant.
@@ -69,7 +109,9 @@ impl Default for Policy {
             q: 0.05,
             max_baseline_sweeps: 30,
             min_rounds_share: 0.8,
+            blocks: 1,
             delta_pct: Deltas::default(),
+            environments: BTreeMap::new(),
             metrics: BTreeMap::new(),
         }
     }
@@ -93,23 +135,66 @@ impl Deltas {
             Family::Lifecycle => self.lifecycle,
         }
     }
+
+    /// These with `others` laid over them.
+    fn with(self, others: &SomeDeltas) -> Self {
+        Self {
+            cpu: others.cpu.unwrap_or(self.cpu),
+            memory: others.memory.unwrap_or(self.memory),
+            disk: others.disk.unwrap_or(self.disk),
+            network: others.network.unwrap_or(self.network),
+            database: others.database.unwrap_or(self.database),
+            lifecycle: others.lifecycle.unwrap_or(self.lifecycle),
+            tail: others.tail.unwrap_or(self.tail),
+        }
+    }
+
+    /// Each with its name.
+    fn named(&self) -> [(&'static str, f64); 7] {
+        [
+            ("cpu", self.cpu),
+            ("memory", self.memory),
+            ("disk", self.disk),
+            ("network", self.network),
+            ("database", self.database),
+            ("lifecycle", self.lifecycle),
+            ("tail", self.tail),
+        ]
+    }
 }
 
 impl Policy {
-    /// The smallest change of this metric in this environment that is worth a person's time, percent.
-    pub fn delta_pct(&self, key: &SeriesKey, info: &MetricInfo) -> f64 {
-        let SeriesKey { metric, environment } = key;
-        let exception = self.exception(metric, environment);
-        exception.map_or_else(
-            || {
-                let family = self.delta_pct.of(info.family);
-                if info.tail { self.delta_pct.tail.max(family) } else { family }
-            },
-            |o| o.delta_pct,
-        )
+    /// The smallest change of this metric in this environment that is worth a person's time.
+    pub fn threshold(&self, key: &SeriesKey, info: &MetricInfo) -> Threshold {
+        const UNIT: f64 = 1.0;
+        let exception = self.exception(&key.metric, &key.environment);
+        let absolute = exception.and_then(|o| o.delta_abs);
+        match (info.scale, absolute) {
+            (Scale::Count, None) => Threshold { scale: Scale::Count, delta: 0.0, shown: 0.0 },
+            (Scale::Difference, None) => Threshold { scale: Scale::Difference, delta: UNIT, shown: UNIT },
+            (_, Some(delta)) => Threshold { scale: Scale::Difference, delta, shown: delta },
+            (Scale::Ratio, None) => {
+                let pct = exception.and_then(|o| o.delta_pct).unwrap_or_else(|| self.of_family(key, info));
+                Threshold { scale: Scale::Ratio, delta: (pct / 100.0).ln_1p(), shown: pct }
+            }
+        }
+    }
+
+    fn of_family(&self, key: &SeriesKey, info: &MetricInfo) -> f64 {
+        let mut deltas = self.delta_pct;
+        if !self.environments.is_empty()
+            && let Some(others) = self.environments.get(&key.environment.to_string())
+        {
+            deltas = deltas.with(&others.delta_pct);
+        }
+        let family = deltas.of(info.family);
+        if info.tail { deltas.tail.max(family) } else { family }
     }
 
     fn exception(&self, metric: &MetricKey, environment: &EnvironmentName) -> Option<&Override> {
+        if self.metrics.is_empty() {
+            return None;
+        }
         self.metrics.get(&format!("{metric}@{environment}")).or_else(|| self.metrics.get(&metric.to_string()))
     }
 
@@ -132,22 +217,45 @@ impl Policy {
                 "a share above 0, at most 1",
             ));
         }
-        let d = &self.delta_pct;
-        let families = [
-            ("cpu", d.cpu),
-            ("memory", d.memory),
-            ("disk", d.disk),
-            ("network", d.network),
-            ("database", d.database),
-            ("lifecycle", d.lifecycle),
-            ("tail", d.tail),
-        ];
-        let families = families.into_iter().map(|(name, pct)| (format!("delta_pct.{name}"), pct));
-        let metrics =
-            self.metrics.iter().map(|(name, o)| (format!("metrics.{name:?}.delta_pct"), o.delta_pct));
-        for (key, pct) in families.chain(metrics) {
+        if !(1..=2).contains(&self.blocks) {
+            return Err(bad("blocks", self.blocks.to_string(), "1 or 2"));
+        }
+        let families = self.delta_pct.named().map(|(name, pct)| (format!("delta_pct.{name}"), pct));
+        let environments = self.environments.iter().flat_map(|(environment, others)| {
+            let named = self.delta_pct.with(&others.delta_pct).named();
+            named.map(|(name, pct)| (format!("environments.{environment:?}.delta_pct.{name}"), pct))
+        });
+        let metrics = self
+            .metrics
+            .iter()
+            .filter_map(|(name, o)| Some((format!("metrics.{name:?}.delta_pct"), o.delta_pct?)));
+        for (key, pct) in families.into_iter().chain(environments).chain(metrics) {
             if !(pct > 0.0 && pct <= 1000.0) {
                 return Err(bad(&key, pct.to_string(), "percent above 0, at most 1000"));
+            }
+        }
+        self.check_names()
+    }
+
+    fn check_names(&self) -> Result<(), PolicyError> {
+        let bad = |key: &str, found: String, expected| PolicyError { key: key.to_owned(), found, expected };
+        for name in self.environments.keys() {
+            if name.parse::<EnvironmentName>().is_err() {
+                return Err(bad("environments", format!("{name:?}"), "the name of an environment"));
+            }
+        }
+        for (name, o) in &self.metrics {
+            let key = format!("metrics.{name:?}");
+            match (o.delta_pct, o.delta_abs) {
+                (None, None) | (Some(_), Some(_)) => {
+                    let found = if o.delta_pct.is_some() { "both" } else { "neither" };
+                    return Err(bad(&key, found.to_owned(), "either delta_pct or delta_abs"));
+                }
+                (None, Some(abs)) if !(abs > 0.0 && abs.is_finite()) => {
+                    let expected = "a number above 0, in the metric's unit";
+                    return Err(bad(&format!("{key}.delta_abs"), abs.to_string(), expected));
+                }
+                _ => {}
             }
         }
         for name in self.metrics.keys() {
@@ -188,7 +296,7 @@ mod tests {
     #[test]
     fn thresholds_are_those_of_the_statistics() {
         let policy = Policy::default();
-        let pct = |family, tail| policy.delta_pct(&key("docker"), &info(family, tail)).to_string();
+        let pct = |family, tail| policy.threshold(&key("docker"), &info(family, tail)).shown.to_string();
         assert_eq!([pct(Family::Cpu, false), pct(Family::Memory, false)], ["3", "3"]);
         assert_eq!([pct(Family::Disk, false), pct(Family::Network, false)], ["5", "5"]);
         assert_eq!([pct(Family::Database, false), pct(Family::Database, true)], ["5", "10"]);
@@ -201,8 +309,30 @@ mod tests {
         let text = "[metrics.\"redis/get/p99\"]\ndelta_pct = 20\n[metrics.\"redis/get/p99@docker+nat\"]\ndelta_pct = 40\n";
         let policy: Policy = toml::from_str(text).expect("valid");
         let tail = info(Family::Database, true);
-        let pct = |environment| policy.delta_pct(&key(environment), &tail).to_string();
+        let pct = |environment| policy.threshold(&key(environment), &tail).shown.to_string();
         assert_eq!([pct("docker"), pct("docker+nat")], ["20", "40"]);
+    }
+
+    #[test]
+    fn an_environment_may_have_thresholds_of_its_own() {
+        let text = "[environments.\"docker+nat\".delta_pct]\ndatabase = 8\n";
+        let policy: Policy = toml::from_str(text).expect("valid");
+        assert_eq!(policy.check(), Ok(()));
+        let pct = |environment, tail| {
+            policy.threshold(&key(environment), &info(Family::Database, tail)).shown.to_string()
+        };
+        assert_eq!(
+            [pct("docker+nat", false), pct("docker+nat", true), pct("docker", false)],
+            ["8", "10", "5"]
+        );
+    }
+
+    #[test]
+    fn an_absolute_threshold_makes_a_metric_one_of_differences() {
+        let text = "[metrics.\"redis/get/p99\"]\ndelta_abs = 20\n";
+        let policy: Policy = toml::from_str(text).expect("valid");
+        let threshold = policy.threshold(&key("docker"), &info(Family::Database, true));
+        assert_eq!(threshold, Threshold { scale: Scale::Difference, delta: 20.0, shown: 20.0 });
     }
 
     #[test]
@@ -217,6 +347,12 @@ mod tests {
             "delta_pct.cpu = nan",
             "[metrics.\"a/b\"]\ndelta_pct = 3",
             "[metrics.\"a/b/c@moon\"]\ndelta_pct = 3",
+            "[metrics.\"a/b/c\"]",
+            "[metrics.\"a/b/c\"]\ndelta_pct = 3\ndelta_abs = 1",
+            "[metrics.\"a/b/c\"]\ndelta_abs = 0",
+            "[environments.moon.delta_pct]\ncpu = 3",
+            "[environments.kvm.delta_pct]\ncpu = -3",
+            "blocks = 3",
         ] {
             let policy: Policy = toml::from_str(bad).expect(bad);
             assert!(policy.check().is_err(), "{bad}");

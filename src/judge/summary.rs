@@ -1,8 +1,7 @@
 //! One sweep in short: every metric in every environment, for reports.
 
-use super::pair::usable;
 use crate::{
-    model::{Cell, CellState, CellSummary, EnvironmentName, Series, Sweep},
+    model::{Cell, CellState, CellSummary, EnvironmentName, Scale, Series, Sweep},
     stats::robust,
 };
 
@@ -33,7 +32,7 @@ fn of_series(sweep: &Sweep, series: &Series) -> CellSummary {
     let cell = sweep.cells.iter().find(|c| {
         c.workload == series.workload && c.case == series.case && c.environment == series.environment
     });
-    let values: Vec<f64> = series.measured().filter(|v| usable(*v)).collect();
+    let values: Vec<f64> = series.measured().filter(|v| series.scale.accepts(*v)).collect();
     let (state, reason) = match cell {
         Some(cell) if cell.state != CellState::Ok => (cell.state, cell.reason.clone()),
         _ if values.is_empty() => {
@@ -76,7 +75,8 @@ fn of_absent(cell: &Cell, model: &Series) -> CellSummary {
     }
 }
 
-/// Median over the rounds of the paired toll, percent; none for native and without a pair.
+/// Median over the rounds of the paired toll, percent; none for native, without a pair, and for a metric that is not
+/// compared by ratio.
 fn toll_pct(sweep: &Sweep, series: &Series) -> Option<f64> {
     let failed = |c: &Cell| {
         c.environment.is_native()
@@ -84,15 +84,16 @@ fn toll_pct(sweep: &Sweep, series: &Series) -> Option<f64> {
             && c.case == series.case
             && c.state != CellState::Ok
     };
-    if series.environment.is_native() || sweep.cells.iter().any(failed) {
+    if series.environment.is_native() || series.scale != Scale::Ratio || sweep.cells.iter().any(failed) {
         return None;
     }
     let native =
         sweep.series.iter().find(|s| s.environment == EnvironmentName::NATIVE && s.key() == series.key())?;
     let sign = series.better.sign();
+    let usable = |value: &f64| Scale::Ratio.accepts(*value);
     let pairs = series.values.iter().zip(&native.values);
     let tolls: Vec<f64> = pairs
-        .filter_map(|(value, reference)| value.filter(|v| usable(*v)).zip(reference.filter(|v| usable(*v))))
+        .filter_map(|(value, reference)| value.filter(|v| usable(v)).zip(reference.filter(|v| usable(v))))
         .map(|(value, reference)| sign * (value.ln() - reference.ln()))
         .collect();
     robust::median(&tolls).map(super::reason::percent).filter(|p| p.is_finite())

@@ -1,0 +1,138 @@
+//! Common mode: whole environments that move at once. That is a bad boot or a busy neighbour more often than a
+//! regression of everything, so such a sweep is suspect; and when it is real, it is one alert and not fifty.
+
+use super::{
+    baseline::{FEWEST, Fit},
+    pair::Measured,
+    policy::Policy,
+    screen::{Screen, compare, screen},
+    subject::Subject,
+};
+use crate::model::{CommonMode, EnvironmentName, MetricKey, SweepId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A sweep is suspect when more than this share of an environment's metrics are candidates at once, in one direction.
+const SHARE: f64 = 0.25;
+
+/// Fewer metrics than these are no crowd.
+const FEWEST_MOVED: usize = 4;
+
+/// Metrics of one environment: how many there are, and which moved in which sweep.
+#[derive(Default)]
+struct Crowd<'a> {
+    of: usize,
+    /// Worse or better, by sweep.
+    moved: BTreeMap<(&'a SweepId, bool), usize>,
+}
+
+impl<'a> Crowd<'a> {
+    /// Tests each candidate sweep of one metric by itself, as the screen does.
+    fn count(
+        &mut self,
+        subject: &'a Subject,
+        fit: &Fit,
+        quantity: impl Fn(&Measured) -> &Vec<f64> + Copy,
+        policy: &Policy,
+    ) {
+        self.of += 1;
+        for (sweep, measured) in subject.sweeps.iter().zip(&subject.candidates) {
+            let alone = compare(fit, std::slice::from_ref(measured), quantity);
+            let seen = alone.map(|c| screen(&c, subject.threshold.delta, policy.alpha));
+            let worse = match seen {
+                Some(Screen::Rise) => true,
+                Some(Screen::Fall) => false,
+                _ => continue,
+            };
+            *self.moved.entry((sweep, worse)).or_default() += 1;
+        }
+    }
+
+    fn suspects(&self, environment: &EnvironmentName) -> Vec<CommonMode> {
+        let crowd = |moved: usize| moved >= FEWEST_MOVED && moved as f64 > SHARE * self.of as f64;
+        let whole = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let suspect = self.moved.iter().filter(|(_, moved)| crowd(**moved));
+        suspect
+            .map(|(&(sweep, worse), &moved)| CommonMode {
+                sweep: sweep.clone(),
+                environment: environment.clone(),
+                worse,
+                moved: whole(moved),
+                of: whole(self.of),
+            })
+            .collect()
+    }
+
+    /// Fresh sweeps in which most metrics moved while another fresh one moved less than half as many that way. When all
+    /// moved alike it is a real change and no bad boot.
+    fn bad_boots(&self, suspects: &[CommonMode], fresh: &[&SweepId]) -> BTreeSet<SweepId> {
+        let moved = |sweep, worse| self.moved.get(&(sweep, worse)).copied().unwrap_or(0);
+        let bad = suspects.iter().filter(|s| {
+            let others = fresh.iter().filter(|f| **f != &s.sweep);
+            let most = 2 * s.moved > s.of && fresh.contains(&&s.sweep);
+            most && others.into_iter().any(|f| 2 * moved(*f, s.worse) < s.moved as usize)
+        });
+        bad.map(|s| s.sweep.clone()).collect()
+    }
+}
+
+/// What moved as a whole.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Crowds {
+    /// The suspect sweeps: those in which more than a quarter of an environment's tolls, or of native's own values, are
+    /// candidates of the screen in one direction. The quarter is one of all its metrics in the suite, also where a fresh
+    /// sweep measured some of them only.
+    pub suspects: Vec<CommonMode>,
+    /// Fresh sweeps to be set aside, by environment.
+    pub bad_boots: BTreeMap<EnvironmentName, BTreeSet<SweepId>>,
+}
+
+impl Crowds {
+    /// Looks for them. `fresh` are the candidate sweeps after the first.
+    pub fn of(subjects: &[Subject], fresh: &[&SweepId], policy: &Policy) -> Self {
+        let mut crowds: BTreeMap<&EnvironmentName, Crowd> = BTreeMap::new();
+        let mut native = Crowd::default();
+        let mut known: BTreeSet<&MetricKey> = BTreeSet::new();
+        for subject in subjects.iter().filter(|s| !s.candidates.is_empty()) {
+            let Some(fit) = subject.testable() else { continue };
+            crowds.entry(&subject.key.environment).or_default().count(subject, &fit, |m| &m.toll, policy);
+            if known.insert(&subject.key.metric) {
+                let own: Vec<&[f64]> = subject.baseline.sweeps.iter().map(|m| m.native.as_slice()).collect();
+                if let Some(fit) = Fit::of(&own, subject.floor).filter(|fit| fit.sweeps >= FEWEST) {
+                    native.count(subject, &fit, |m| &m.native, policy);
+                }
+            }
+        }
+        let mut found = Self { suspects: native.suspects(&EnvironmentName::NATIVE), ..Self::default() };
+        for (environment, crowd) in crowds {
+            let suspects = crowd.suspects(environment);
+            let bad = crowd.bad_boots(&suspects, fresh);
+            if !bad.is_empty() {
+                found.bad_boots.insert(environment.clone(), bad);
+            }
+            found.suspects.extend(suspects);
+        }
+        found
+    }
+
+    /// Whether the first sweep of a subject is suspect in its environment.
+    pub fn is_first_suspect(&self, subject: &Subject) -> bool {
+        let Some(first) = subject.sweeps.first() else { return false };
+        let here = |e: &EnvironmentName| *e == subject.key.environment || e.is_native();
+        self.suspects.iter().any(|s| s.sweep == *first && here(&s.environment))
+    }
+
+    /// Whether a rise (else a fall) of a subject belongs to a movement of its environment, or of native in the other
+    /// direction, in every sweep that was judged.
+    pub fn is_common(&self, subject: &Subject, rising: bool) -> bool {
+        let judged = subject.sweeps.get(1..).filter(|fresh| !fresh.is_empty()).unwrap_or(&subject.sweeps);
+        let belongs = |s: &CommonMode| {
+            if s.environment.is_native() {
+                s.worse != rising
+            } else {
+                s.environment == subject.key.environment && s.worse == rising
+            }
+        };
+        let moved = |sweep: &SweepId| self.suspects.iter().any(|s| s.sweep == *sweep && belongs(s));
+        !judged.is_empty() && judged.iter().all(moved)
+    }
+}
