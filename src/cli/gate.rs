@@ -20,6 +20,7 @@ fn request(selection: &Selection) -> Request {
         rounds: selection.rounds,
         seed: selection.seed,
         resume: selection.resume.clone(),
+        ..Request::default()
     }
 }
 
