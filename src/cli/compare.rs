@@ -5,8 +5,9 @@ use super::{Failure, output};
 use crate::config::Config;
 use crate::exit::Outcome;
 use crate::judge::{self, cells};
+use crate::model::format::JUDGEMENT_FORMAT;
 use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
-use crate::pipeline::gate::{changes, judge_sweep};
+use crate::pipeline::gate::{changes, judge_sweep, judge_sweeps};
 use crate::pipeline::policy;
 use crate::{report, samples, wiring};
 use std::path::Path;
@@ -34,10 +35,8 @@ fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
     sweeps.sort_by_key(|s| s.started_at);
     let Some(first) = sweeps.first() else { return Err(Failure::usage("no sweep is given")) };
     let all = store.baselines(&first.host_class, &first.profile)?;
-    let before = all.iter().filter(|b| b.started_at < first.started_at);
-    let baselines: Vec<SweepSamples> = before.map(SweepSamples::from).collect();
-    let candidates: Vec<SweepSamples> = sweeps.iter().map(SweepSamples::from).collect();
-    Ok(judge::judge(&baselines, &candidates, &policy::load(config)?))
+    let judgement = judge_sweeps(&all, &sweeps, &policy::load(config)?);
+    Ok(Judgement { version: JUDGEMENT_FORMAT, ..judgement })
 }
 
 /// `judge`.

@@ -53,9 +53,14 @@ impl Shown {
         }
         let tenth = done * 10 / of.max(1);
         if let Ok(mut last) = self.tenth.lock()
-            && tenth > *last
+            && tenth != *last
         {
+            // A smaller one is of the next sweep.
+            let next = tenth < *last;
             *last = tenth;
+            if next {
+                return;
+            }
             self.say(&format!("measured {done} of {of} rounds{failures}"));
         }
     }
