@@ -52,15 +52,13 @@ impl Shown {
             return;
         }
         let tenth = done * 10 / of.max(1);
-        if let Ok(mut last) = self.tenth.lock()
-            && tenth != *last
-        {
-            // A smaller one is of the next sweep.
-            let next = tenth < *last;
+        let Ok(mut last) = self.tenth.lock() else { return };
+        if tenth < *last {
+            // The next sweep.
+            *last = 0;
+        }
+        if tenth > *last {
             *last = tenth;
-            if next {
-                return;
-            }
             self.say(&format!("measured {done} of {of} rounds{failures}"));
         }
     }

@@ -115,3 +115,79 @@ fn series(judgement: &Judgement, kinds: &[VerdictKind]) -> Vec<SeriesKey> {
     };
     judgement.verdicts.iter().filter(|v| kinds.contains(&v.verdict)).map(key).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::confirm::fixtures::{judgement, verdict};
+    use crate::pipeline::whole::fixtures::whole;
+    use chrono::Duration;
+
+    fn config(dir: &tempfile::TempDir) -> Config {
+        let defaults = Config::resolve(None).expect("the defaults");
+        Config { state: dir.path().join("state"), baselines: dir.path().join("baselines"), ..defaults }
+    }
+
+    fn later(sweep: &Sweep, minutes: i64) -> Sweep {
+        let started_at = sweep.started_at + Duration::minutes(minutes);
+        Sweep { sweep: SweepId::new(started_at, 1), started_at, partial: minutes > 0, ..sweep.clone() }
+    }
+
+    fn text(config: &Config, first: &Sweep, fresh: &[Sweep], kinds: &[VerdictKind]) -> String {
+        let verdicts = kinds.iter().map(|k| verdict("a", "docker", *k, 10)).collect();
+        by_gate(config, first, fresh, &judgement(verdicts)).expect("decided")
+    }
+
+    #[test]
+    fn what_passes_is_accepted_with_its_fresh_sweeps_and_an_improvement_begins_a_regime() {
+        use VerdictKind::{Improved, Inconclusive, Unchanged};
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = config(&dir);
+        let first = later(&whole(&config), 0);
+        let fresh = [later(&first, 1), later(&first, 2)];
+        let said = text(&config, &first, &fresh, &[Unchanged, Inconclusive, Improved]);
+        assert!(
+            said.starts_with("accepted") && said.contains("2 fresh sweeps") && said.contains("1 metric"),
+            "{said}"
+        );
+        let baselines = wiring::store(&config).baselines(&first.host_class, "smoke").expect("read");
+        let accepted: Vec<&AcceptedBy> = baselines.iter().filter_map(|b| b.accepted.as_ref()).collect();
+        assert_eq!(accepted.iter().map(|a| a.regimes.len()).collect::<Vec<_>>(), [1, 0, 0]);
+        assert_eq!(accepted[1].reason, format!("confirmed {}", first.sweep));
+    }
+
+    #[test]
+    fn what_does_not_pass_is_left_to_a_person() {
+        use VerdictKind::{Inconclusive, MeasurementFailed, Missing, Regressed, Suspected};
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = config(&dir);
+        let first = later(&whole(&config), 0);
+        for kind in [Regressed, Suspected, MeasurementFailed, Missing] {
+            let said = text(&config, &first, &[], &[Inconclusive, kind]);
+            assert!(said.starts_with("not accepted") && said.contains(kind.as_str()), "{said}");
+        }
+        let part = text(&config, &later(&first, 1), &[], &[Inconclusive]);
+        assert!(part.contains("a part of the profile only"), "{part}");
+        assert!(!config.baselines.exists());
+    }
+
+    #[test]
+    fn sweeps_of_one_group_only_are_accepted_together() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = config(&dir);
+        let store = wiring::store(&config);
+        let first = later(&whole(&config), 0);
+        let other = Sweep { profile: "full".into(), ..later(&first, 1) };
+        for sweep in [&first, &other] {
+            store.save(sweep).expect("saved");
+        }
+        let accept = |ids: &[&SweepId]| {
+            by_hand(&config, &ids.iter().map(|id| (*id).clone()).collect::<Vec<_>>(), "me", "a test")
+        };
+        assert!(accept(&[]).is_err_and(|e| e.is_usage()));
+        let error = accept(&[&first.sweep, &other.sweep]).expect_err("two profiles").to_string();
+        assert!(error.contains("farm-a/full") && error.contains("one by one"), "{error}");
+        let (paths, regimes) = accept(&[&first.sweep, &first.sweep]).expect("accepted");
+        assert_eq!((paths.len(), regimes), (1, 0));
+    }
+}

@@ -62,7 +62,8 @@ pub async fn gate(
                 return Ok(nothing_changed(class, profile, now));
             }
         }
-        if request.rounds.is_none() {
+        // A part of the profile has not all the cases that would pay for others.
+        if request.rounds.is_none() && request.only.is_empty() && request.environments.is_none() {
             request.case_rounds = rounds_of_cases(config, profile, &baselines, &policy);
             note_rounds(&request.case_rounds, config.profile(profile).rounds, progress);
         }
@@ -112,7 +113,7 @@ fn note_rounds(rounds: &BTreeMap<String, u32>, nominal: u32, progress: &dyn Prog
 }
 
 /// The judgement of one sweep against the baselines that began before it, with the gate's version.
-pub fn judge_sweep(baselines: &[Sweep], measured: &Sweep, policy: &judge::Policy) -> Judgement {
+fn judge_sweep(baselines: &[Sweep], measured: &Sweep, policy: &judge::Policy) -> Judgement {
     judge_sweeps(baselines, std::slice::from_ref(measured), policy)
 }
 

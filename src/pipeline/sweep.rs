@@ -387,4 +387,33 @@ mod tests {
         let port = taken.local_addr().expect("an address").port().min(65_000);
         assert!(!free_ports((port, port + 10)).any(|p| p == port));
     }
+
+    #[test]
+    fn the_plan_of_a_header_has_the_chosen_cells_and_the_rounds_of_cases_and_nothing_else() {
+        let names = |names: &[&str]| -> Vec<EnvironmentName> {
+            names.iter().map(|n| n.parse().expect("a name")).collect()
+        };
+        let whole = Header {
+            workloads: wiring::all_cases(Profile::Smoke).iter().map(label).collect(),
+            environments: names(&["native", "docker", "docker+layer"]),
+            case_rounds: [("fio/randread-qd16".to_owned(), 5)].into(),
+            ..crate::sweep::fixtures::header()
+        };
+        let (all, wanted_of_all) = plan_of(&whole);
+        assert!(
+            all.cases.len() > 2 && wanted_of_all.iter().any(|c| c.environments.len() > 3),
+            "kvm is wanted, too"
+        );
+        let cells: CellSet =
+            [("fio/randread-qd16".to_owned(), names(&["docker", "kvm"]).into_iter().collect())].into();
+        let (plan, wanted) = plan_of(&Header { cells: Some(cells), ..whole });
+        assert_eq!((plan.cases.len(), plan.blocks.len()), (1, 5));
+        assert_eq!(plan.environments(), names(&["native", "docker"]));
+        assert_eq!((wanted.len(), wanted[0].rounds), (1, 5));
+        assert_eq!(
+            wanted[0].environments,
+            names(&["native", "docker", "kvm"]),
+            "what is not available is in the record"
+        );
+    }
 }

@@ -46,3 +46,48 @@ pub fn comparable<'a>(
         .filter(|b| !b.partial && covers(config, profile, b))
         .collect()
 }
+
+#[cfg(test)]
+pub(super) mod fixtures {
+    use super::*;
+    use crate::model::{Cell, CellState, CellTrials};
+
+    /// A sweep of every cell that the smoke profile measures.
+    pub fn whole(config: &Config) -> Sweep {
+        let mut sweep = crate::pipeline::confirm::fixtures::sweep(&[], 1.0);
+        sweep.rounds = config.profile(Profile::Smoke).rounds;
+        sweep.parameters = wiring::parameters(config, Profile::Smoke);
+        for case in wiring::all_cases(Profile::Smoke) {
+            sweep.cells.extend(case.environments.iter().map(|environment| Cell {
+                workload: case.workload.to_owned(),
+                case: case.name.clone(),
+                environment: environment.clone(),
+                state: CellState::Ok,
+                reason: None,
+                trials: CellTrials::default(),
+            }));
+        }
+        sweep
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_profile_are_not_whole_and_do_not_count() {
+        let config = Config::resolve(None).expect("the defaults");
+        let whole = fixtures::whole(&config);
+        assert!(is_whole(&config, &whole));
+        let mut lacking = whole.clone();
+        lacking.cells.pop();
+        let fewer = Sweep { rounds: whole.rounds - 1, ..whole.clone() };
+        assert!(!is_whole(&config, &lacking) && !is_whole(&config, &fewer));
+        let partial = Sweep { partial: true, ..whole.clone() };
+        let other = Sweep { bench_image: "another".into(), ..whole.clone() };
+        let baselines = [lacking, whole.clone(), partial, other];
+        assert_eq!(comparable(&config, Profile::Smoke, &baselines, Some("b")), [&whole]);
+        assert!(comparable(&config, Profile::Smoke, &baselines, None).is_empty());
+    }
+}

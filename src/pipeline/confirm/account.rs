@@ -32,7 +32,8 @@ pub fn announcement(block: &Block, done: usize, budget_s: f64) -> String {
         );
     }
     if block.left_out == 0 {
-        return format!("{after}: {open}, confirming with 2 fresh sweeps of them, about {about}");
+        let them = if block.open == 1 { "it" } else { "them" };
+        return format!("{after}: {open}, confirming with 2 fresh sweeps of {them}, about {about}");
     }
     format!(
         "{after}: {open}, confirming with 2 fresh sweeps of {} of them, about {about}; {} not fit the budget of {}",
@@ -52,8 +53,7 @@ pub fn of_part() -> String {
 /// `2 fresh sweeps of 9 of 31 open cells`.
 fn of_block(block: &Block) -> String {
     if block.whole {
-        return "2 fresh sweeps of the whole suite (whole environments had moved at once)"
-            .to_owned();
+        return "2 fresh sweeps of the whole suite (whole environments had moved at once)".to_owned();
     }
     if block.left_out == 0 {
         return format!("2 fresh sweeps of {}", count(block.open, "open cell"));
@@ -165,6 +165,7 @@ mod tests {
         let whole = Block { whole: true, ..block(9, 9) };
         let all = [
             announcement(&block(9, 9), 0, 900.0),
+            announcement(&block(1, 1), 0, 900.0),
             announcement(&block(9, 31), 0, 900.0),
             announcement(&block(1, 2), 1, 900.0),
             announcement(&whole, 0, 900.0),
