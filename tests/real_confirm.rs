@@ -7,6 +7,12 @@ use common::bed::{Bed, text};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
+use tokio_util::sync::CancellationToken;
+use tollgate::config::Config;
+use tollgate::model::CellState;
+use tollgate::pipeline::sweep::{Request, sweep};
+use tollgate::sweep::Silent;
+use tollgate::workload::Profile;
 
 const XZ: [&str; 6] = ["--only", "xz", "--environments", "docker", "--rounds", "5"];
 
@@ -131,5 +137,37 @@ async fn an_interrupted_confirmation_says_how_to_go_on_and_the_finished_part_is_
     let account = result["confirmation"]["account"].as_str().expect("an account");
     assert!(account.contains("judged alone"), "{account}");
     assert_eq!(sweeps(&bed).len(), 3, "it confirms nothing");
+    bed.assert_clean();
+}
+
+#[tokio::test]
+async fn a_sweep_of_chosen_cells_measures_these_with_the_rounds_of_their_cases_and_names_no_others() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let bed = Bed::new();
+    let state = bed.state.path().to_owned();
+    let defaults = Config::resolve(None).expect("the defaults");
+    let config = Config { baselines: state.join("baselines"), state, ..defaults };
+    let at = |environment: &str| [environment.parse().expect("a name")].into();
+    let cells = [("xz/slice-256k", at("docker")), ("redis/get-c1", at("docker+nat"))];
+    let request = Request {
+        cells: Some(cells.map(|(case, environments)| (case.to_owned(), environments)).into()),
+        rounds: Some(3),
+        case_rounds: [("redis/get-c1".to_owned(), 7)].into(),
+        ..Request::default()
+    };
+    let cancel = CancellationToken::new();
+    let swept = sweep(&config, Profile::Smoke, &request, &Silent, &cancel).await.expect("swept");
+    assert!(swept.partial && swept.rounds == 3);
+    let name = |case: &str, environment: &dyn ToString| format!("{case} {}", environment.to_string());
+    let measured: Vec<String> = swept.cells.iter().map(|c| name(&c.case, &c.environment)).collect();
+    assert_eq!(measured, ["slice-256k native", "slice-256k docker", "get-c1 native", "get-c1 docker+nat"]);
+    assert!(swept.cells.iter().all(|c| c.state == CellState::Ok), "{:?}", swept.cells);
+    for series in &swept.series {
+        let rounds = if series.workload == "redis" { 7 } else { 3 };
+        assert_eq!(series.measured().count(), rounds, "{series:?}");
+    }
     bed.assert_clean();
 }
