@@ -1,9 +1,11 @@
 //! The command line's grammar.
 
+use crate::config::parse_duration;
 use crate::model::{EnvironmentName, SweepId};
 use crate::workload::Profile;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 passed or nothing changed; 1 regressed; 2 usage or configuration; 3 could not measure;
@@ -125,6 +127,10 @@ pub struct GateArgs {
     /// Sweeps also when no component changed
     #[arg(long)]
     pub always: bool,
+    /// Time for the first sweep and the fresh ones that confirm: 90s, 30m, 2h; 0 = never confirms
+    /// [default: the profile's]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub budget: Option<Duration>,
     /// Never adds the sweep to the baseline
     #[arg(long)]
     pub no_record: bool,
@@ -217,10 +223,11 @@ pub enum BaselineCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Makes a measured sweep a baseline
+    /// Makes measured sweeps baselines; what they changed is right from then on
     Accept {
-        /// Which
-        sweep: SweepId,
+        /// Which; a sweep together with the fresh ones that confirmed it
+        #[arg(value_name = "SWEEP", required = true)]
+        sweeps: Vec<SweepId>,
         /// Why, for those who come later
         #[arg(long, default_value = "accepted by hand")]
         reason: String,

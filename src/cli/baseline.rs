@@ -6,9 +6,10 @@ use crate::config::Config;
 use crate::exit::Outcome;
 use crate::judge::cells;
 use crate::model::format::GATE_FORMAT;
-use crate::model::{AcceptedBy, Component, Decision, GateResult, Judgement, Sweep};
+use crate::model::{Component, Decision, GateResult, Judgement, Sweep};
+use crate::pipeline::accept;
+use crate::report::number::count;
 use crate::{report, store, wiring};
-use chrono::Utc;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
@@ -18,13 +19,18 @@ pub fn baseline(config: &Config, command: &BaselineCommand) -> Result<Outcome, F
     match command {
         BaselineCommand::List { format } => list(&store.all_baselines()?, *format)?,
         BaselineCommand::Show { sweep, format } => show(&store.load(sweep)?, *format)?,
-        BaselineCommand::Accept { sweep, reason } => {
+        BaselineCommand::Accept { sweeps, reason } => {
             let by = std::env::var("SUDO_USER")
                 .or_else(|_| std::env::var("USER"))
                 .unwrap_or_else(|_| "a person".into());
-            let accepted = AcceptedBy { at: Utc::now(), by, reason: reason.clone(), regimes: Vec::new() };
-            let path = store.accept(store.load(sweep)?, accepted)?;
-            output::print(&format!("accepted: {}\n", path.display()))?;
+            let (paths, regimes) = accept::by_hand(config, sweeps, &by, reason)?;
+            for path in paths {
+                output::print(&format!("accepted: {}\n", path.display()))?;
+            }
+            if regimes > 0 {
+                let metrics = count(regimes, "metric");
+                output::print(&format!("new regime for {metrics}: older sweeps no longer count for them\n"))?;
+            }
         }
         BaselineCommand::Reject { sweep } => {
             let path = store.reject(sweep)?;
@@ -41,7 +47,7 @@ fn list(sweeps: &[Sweep], format: Format) -> Result<(), Failure> {
             .map(|s| {
                 json!({
                     "sweep": s.sweep, "host_class": s.host_class, "profile": s.profile, "started_at": s.started_at,
-                    "accelerator": s.accelerator, "rounds": s.rounds, "bench_image": s.bench_image,
+                    "accelerator": s.accelerator, "rounds": s.rounds, "partial": s.partial, "bench_image": s.bench_image,
                     "components": s.fingerprint.components, "accepted": s.accepted,
                 })
             })
@@ -68,7 +74,7 @@ fn list(sweeps: &[Sweep], format: Format) -> Result<(), Failure> {
         table.add_row([
             s.host_class.to_string(),
             s.profile.clone(),
-            s.sweep.to_string(),
+            if s.partial { format!("{} (part)", s.sweep) } else { s.sweep.to_string() },
             component(Component::DockerEngine),
             component(Component::Kernel).split_whitespace().next().unwrap_or("-").to_owned(),
             component(Component::StorageDriver),

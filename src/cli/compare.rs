@@ -5,8 +5,9 @@ use super::{Failure, output};
 use crate::config::Config;
 use crate::exit::Outcome;
 use crate::judge::{self, cells};
+use crate::model::format::JUDGEMENT_FORMAT;
 use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
-use crate::pipeline::gate::{changes, judge_sweep};
+use crate::pipeline::gate::{changes, judge_sweeps};
 use crate::pipeline::policy;
 use crate::{report, samples, wiring};
 use std::path::Path;
@@ -34,10 +35,8 @@ fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
     sweeps.sort_by_key(|s| s.started_at);
     let Some(first) = sweeps.first() else { return Err(Failure::usage("no sweep is given")) };
     let all = store.baselines(&first.host_class, &first.profile)?;
-    let before = all.iter().filter(|b| b.started_at < first.started_at);
-    let baselines: Vec<SweepSamples> = before.map(SweepSamples::from).collect();
-    let candidates: Vec<SweepSamples> = sweeps.iter().map(SweepSamples::from).collect();
-    Ok(judge::judge(&baselines, &candidates, &policy::load(config)?))
+    let judgement = judge_sweeps(&all, &sweeps, &policy::load(config)?);
+    Ok(Judgement { version: JUDGEMENT_FORMAT, ..judgement })
 }
 
 /// `judge`.
@@ -53,13 +52,39 @@ pub fn judge(config: &Config, args: &JudgeArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::Judged { decision: judgement.decision, strict: args.strict })
 }
 
+/// The measured sweeps, oldest first.
+fn measured(config: &Config) -> Vec<SweepId> {
+    let names = std::fs::read_dir(config.state.join("sweeps")).into_iter().flatten().flatten();
+    let mut ids: Vec<SweepId> =
+        names.filter_map(|e| e.file_name().to_string_lossy().strip_suffix(".json")?.parse().ok()).collect();
+    ids.sort();
+    ids
+}
+
+/// The newest measured sweep that is not one of chosen cells.
 fn newest(config: &Config) -> Result<SweepId, Failure> {
+    let store = wiring::store(config);
+    for id in measured(config).into_iter().rev() {
+        if !store.load(&id)?.partial {
+            return Ok(id);
+        }
+    }
     let dir = config.state.join("sweeps");
-    let names = std::fs::read_dir(&dir).into_iter().flatten().flatten();
-    names
-        .filter_map(|e| e.file_name().to_string_lossy().strip_suffix(".json")?.parse().ok())
-        .max()
-        .ok_or_else(|| Failure::usage(format!("there is no measured sweep in {}", dir.display())))
+    Err(Failure::usage(format!("there is no measured sweep in {}", dir.display())))
+}
+
+/// The sweeps of chosen cells that were made directly after `first`: they confirm it.
+fn fresh_of(config: &Config, first: &Sweep) -> Result<Vec<Sweep>, Failure> {
+    let store = wiring::store(config);
+    let mut fresh = Vec::new();
+    for id in measured(config).into_iter().filter(|id| *id > first.sweep) {
+        let sweep = store.load(&id)?;
+        if !sweep.partial || sweep.host_class != first.host_class || sweep.profile != first.profile {
+            break;
+        }
+        fresh.push(sweep);
+    }
+    Ok(fresh)
 }
 
 /// `report`.
@@ -89,14 +114,18 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// A stored sweep, judged against the baselines that began before it.
+/// A stored sweep with the fresh ones that confirmed it, judged against the baselines that began before it.
 fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
     let store = wiring::store(config);
     let sweep = store.load(id)?;
     let all = store.baselines(&sweep.host_class, &sweep.profile)?;
     let accepted = all.iter().any(|b| b.sweep == *id);
     let baselines: Vec<Sweep> = all.into_iter().filter(|b| b.started_at < sweep.started_at).collect();
-    let judgement = judge_sweep(&baselines, &sweep, &policy::load(config)?);
+    let mut sweeps = vec![sweep.clone()];
+    if !sweep.partial {
+        sweeps.extend(fresh_of(config, &sweep)?);
+    }
+    let judgement = judge_sweeps(&baselines, &sweeps, &policy::load(config)?);
     let changed = changes(&baselines, &sweep.fingerprint);
     let baseline = accepted.then(|| "accepted as baseline".to_owned());
     let summary = cells(&sweep);

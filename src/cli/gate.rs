@@ -20,6 +20,7 @@ fn request(selection: &Selection) -> Request {
         rounds: selection.rounds,
         seed: selection.seed,
         resume: selection.resume.clone(),
+        ..Request::default()
     }
 }
 
@@ -36,7 +37,7 @@ pub async fn gate(config: &Config, args: &GateArgs, cancel: &CancellationToken) 
     if args.selection.provision {
         host::provision(config).await?;
     }
-    let conditions = Conditions { always: args.always, record: !args.no_record };
+    let conditions = Conditions { always: args.always, record: !args.no_record, budget: args.budget };
     let progress = Shown::new();
     let result =
         run_gate(config, args.selection.profile, &request(&args.selection), conditions, &progress, cancel)

@@ -52,9 +52,12 @@ impl Shown {
             return;
         }
         let tenth = done * 10 / of.max(1);
-        if let Ok(mut last) = self.tenth.lock()
-            && tenth > *last
-        {
+        let Ok(mut last) = self.tenth.lock() else { return };
+        if tenth < *last {
+            // The next sweep.
+            *last = 0;
+        }
+        if tenth > *last {
             *last = tenth;
             self.say(&format!("measured {done} of {of} rounds{failures}"));
         }

@@ -2,9 +2,11 @@
 //!
 //! The embedded, commented `default.toml` lies under the user's `tollgate.toml`, and nothing else does.
 
+mod duration;
 mod error;
 mod raw;
 
+pub use duration::parse as parse_duration;
 pub use error::ConfigError;
 
 use crate::model::{EnvironmentName, HostClass};
@@ -84,6 +86,8 @@ pub struct ProfileSettings {
     pub rounds: u32,
     /// Rounds before the first that counts.
     pub warmup_rounds: u32,
+    /// Time that a gate may take with all its sweeps; 0 = it never confirms.
+    pub budget: Duration,
     /// Workloads; all when absent.
     pub workloads: Option<Vec<String>>,
     /// Environments; all when absent.
@@ -233,6 +237,8 @@ fn profile(raw: Option<raw::Profile>, key: &str) -> Result<ProfileSettings, Inva
     Ok(ProfileSettings {
         rounds: within(raw.rounds, &format!("{key}.rounds"), 3, 1000)?,
         warmup_rounds: within(raw.warmup_rounds, &format!("{key}.warmup_rounds"), 0, 20)?,
+        budget: part(raw.budget, &format!("{key}.budget"))
+            .and_then(|text| duration::parse(&text).map_err(|why| invalid(&format!("{key}.budget"), why)))?,
         workloads: raw.workloads,
         environments: raw.environments,
     })
@@ -293,6 +299,11 @@ mod tests {
     #[test]
     fn a_value_out_of_range_is_named_with_its_place() {
         insta::assert_snapshot!(error("[profile.full]\nrounds = 2\n"));
+    }
+
+    #[test]
+    fn a_budget_that_is_no_time_is_named_with_its_place() {
+        insta::assert_snapshot!(error("[profile.smoke]\nbudget = \"a while\"\n"));
     }
 
     #[test]

@@ -75,6 +75,7 @@ raw!(
     Profile {
         rounds: u32,
         warmup_rounds: u32,
+        budget: String,
         workloads: Vec<String>,
         environments: Vec<EnvironmentName>,
     }

@@ -45,6 +45,7 @@ fn sweep(cells: Vec<Cell>, series: Vec<Series>) -> Sweep {
         accelerator: None,
         seed: 1,
         rounds: 3,
+        partial: false,
         started_at: DateTime::UNIX_EPOCH,
         finished_at: DateTime::UNIX_EPOCH,
         resumed: 0,

@@ -28,8 +28,12 @@ pub struct Sweep {
     pub accelerator: Option<String>,
     /// Seed of the plan's random order.
     pub seed: u64,
-    /// Rounds planned.
+    /// Rounds planned for a case; some may have more or fewer (their series say how many).
     pub rounds: u32,
+    /// Whether it was asked for chosen cells only, to confirm another sweep: it says nothing of the other cells, and is
+    /// no baseline by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.

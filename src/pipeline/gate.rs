@@ -1,19 +1,24 @@
-//! The gate: has something changed? then sweep, judge, and accept what passes.
+//! The gate: has something changed? then sweep, judge, confirm what is open, and accept what passes.
 
+use super::allocate::{self, allocate};
+use super::confirm::{Confirmed, Task, confirm};
 use super::sweep::{Request, sweep};
-use super::{PipelineError, fingerprint, host_class, policy};
-use crate::config::{Acceptance, Config};
+use super::whole::comparable;
+use super::{PipelineError, accept, fingerprint, host_class, policy};
+use crate::config::Config;
+use crate::environment::image::BenchImage;
 use crate::judge::{self, cells};
 use crate::model::format::GATE_FORMAT;
 use crate::model::{
-    AcceptedBy, Change, Component, Decision, Fingerprint, GateResult, HostClass, Judgement, Sweep,
-    SweepSamples, TimingSummary, VerdictKind,
+    Cell, Change, Component, Decision, EnvironmentName, Fingerprint, GateResult, HostClass, Judgement, Sweep,
+    SweepSamples, TimingSummary,
 };
-use crate::sweep::Progress;
+use crate::sweep::{Progress, Step};
 use crate::wiring;
 use crate::workload::Profile;
-use chrono::Utc;
 use clap::ValueEnum;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What the gate needs to know besides the sweep.
@@ -23,6 +28,8 @@ pub struct Conditions {
     pub always: bool,
     /// Whether a passing sweep may join the baseline.
     pub record: bool,
+    /// Time that it may take with all its sweeps, instead of the profile's.
+    pub budget: Option<Duration>,
 }
 
 /// Components that changed since the newest accepted baseline; none when there is no baseline.
@@ -39,101 +46,101 @@ pub async fn gate(
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<GateResult, PipelineError> {
+    let began = Instant::now();
     let policy = policy::load(config)?;
     let store = wiring::store(config);
-    if request.resume.is_none() && !conditions.always {
+    let mut request = request.clone();
+    if request.resume.is_none() {
         let class = host_class(config);
         let baselines = store.baselines(&class, profile.as_str())?;
-        let now = fingerprint(config).await;
-        let comparable = comparable(config, profile, &baselines, &now);
-        if comparable >= config.gate.min_baseline as usize && changes(&baselines, &now).is_empty() {
-            return Ok(nothing_changed(class, profile, now));
+        if !conditions.always {
+            let now = fingerprint(config).await;
+            let image = now.components.get(&Component::BenchImage).map(String::as_str);
+            let enough =
+                comparable(config, profile, &baselines, image).len() >= config.gate.min_baseline as usize;
+            if enough && changes(&baselines, &now).is_empty() {
+                return Ok(nothing_changed(class, profile, now));
+            }
+        }
+        // A part of the profile has not all the cases that would pay for others.
+        if request.rounds.is_none() && request.only.is_empty() && request.environments.is_none() {
+            request.case_rounds = rounds_of_cases(config, profile, &baselines, &policy);
+            note_rounds(&request.case_rounds, config.profile(profile).rounds, progress);
         }
     }
-    let measured = sweep(config, profile, request, progress, cancel).await?;
+    let first = sweep(config, profile, &request, progress, cancel).await?;
     // A resumed sweep says itself what it is; the command line may say something else.
-    let baselines = store.baselines(&measured.host_class, &measured.profile)?;
-    let changed = changes(&baselines, &measured.fingerprint);
-    let judgement = judge_sweep(&baselines, &measured, &policy);
-    let baseline = if !conditions.record {
-        "not accepted: --no-record".to_owned()
-    } else if !is_whole(config, &measured) {
-        "not accepted: it measured a part of the profile only".to_owned()
-    } else if config.gate.accept == Acceptance::Never {
-        format!(
-            "not accepted: gate.accept is \"never\"; accept it with `tollgate baseline accept {}`",
-            measured.sweep
-        )
+    let profile = Profile::from_str(&first.profile, false).unwrap_or(profile);
+    let baselines = store.baselines(&first.host_class, &first.profile)?;
+    let budget = conditions.budget.unwrap_or(config.profile(profile).budget);
+    let task =
+        Task { config, profile, baselines: &baselines, policy: &policy, budget, began, progress, cancel };
+    let Confirmed { judgement, fresh, confirmation } = confirm(&task, first.clone()).await?;
+    let changed = changes(&baselines, &first.fingerprint);
+    let baseline = if conditions.record {
+        accept::by_gate(config, &first, &fresh, &judgement)?
     } else {
-        accept(config, &measured, &judgement)?
+        "not accepted: --no-record".to_owned()
     };
-    let summary = cells(&measured);
-    Ok(GateResult::of_sweep(&measured, judgement, changed, summary, Some(baseline)))
+    let summary = cells(&first);
+    let result = GateResult::of_sweep(&first, judgement, changed, summary, Some(baseline));
+    Ok(GateResult { confirmation, ..result })
 }
 
-/// How many of the baselines a sweep of now could be compared with.
-fn comparable(config: &Config, profile: Profile, baselines: &[Sweep], now: &Fingerprint) -> usize {
-    let parameters = wiring::parameters(config, profile);
-    let image = now.components.get(&Component::BenchImage);
-    baselines.iter().filter(|b| b.parameters == parameters && Some(&b.bench_image) == image).count()
+/// Rounds of the cases that get another number than the profile's: where the last verdicts were least sure.
+fn rounds_of_cases(
+    config: &Config,
+    profile: Profile,
+    baselines: &[Sweep],
+    policy: &judge::Policy,
+) -> BTreeMap<String, u32> {
+    let image = BenchImage::cached(&config.state.join("images"), &wiring::recipe(config));
+    let image = image.as_ref().map(|i| i.manifest.digest.as_str());
+    let whole = comparable(config, profile, baselines, image);
+    let Some(newest) = whole.last().filter(|_| whole.len() >= allocate::FEWEST) else {
+        return BTreeMap::new();
+    };
+    let last = judge_sweep(baselines, newest, policy);
+    allocate(&last.verdicts, &allocate::round_costs(newest), config.profile(profile).rounds)
 }
 
-/// Whether a sweep measured, or tried to, everything that its profile is configured to measure.
-fn is_whole(config: &Config, measured: &Sweep) -> bool {
-    let Ok(profile) = Profile::from_str(&measured.profile, false) else { return false };
-    let settings = config.profile(profile);
-    let wanted = wiring::all_cases(profile)
-        .into_iter()
-        .filter(|c| settings.workloads.as_ref().is_none_or(|names| names.iter().any(|n| n == c.workload)));
-    let enough = measured.rounds >= settings.rounds;
-    enough
-        && wanted.into_iter().all(|case| {
-            let environments = case.environments.iter().filter(|e| {
-                e.is_native() || settings.environments.as_ref().is_none_or(|names| names.contains(e))
-            });
-            environments.into_iter().all(|e| {
-                measured
-                    .cells
-                    .iter()
-                    .any(|c| c.workload == case.workload && c.case == case.name && c.environment == *e)
-            })
-        })
+fn note_rounds(rounds: &BTreeMap<String, u32>, nominal: u32, progress: &dyn Progress) {
+    if !rounds.is_empty() {
+        let each: Vec<String> = rounds.iter().map(|(case, rounds)| format!("{case} {rounds}")).collect();
+        let text = format!("rounds follow the last verdicts: {}; {nominal} elsewhere", each.join(", "));
+        progress.step(Step::Note(text));
+    }
 }
 
 /// The judgement of one sweep against the baselines that began before it, with the gate's version.
-pub fn judge_sweep(baselines: &[Sweep], measured: &Sweep, policy: &judge::Policy) -> Judgement {
-    let before: Vec<SweepSamples> =
-        baselines.iter().filter(|b| b.started_at < measured.started_at).map(SweepSamples::from).collect();
-    let judgement = judge::judge(&before, &[SweepSamples::from(measured)], policy);
-    Judgement { version: GATE_FORMAT, ..judgement }
+fn judge_sweep(baselines: &[Sweep], measured: &Sweep, policy: &judge::Policy) -> Judgement {
+    judge_sweeps(baselines, std::slice::from_ref(measured), policy)
 }
 
-/// Accepts a sweep that passes. The text begins with "accepted" exactly when it is a baseline now.
-fn accept(config: &Config, measured: &Sweep, judgement: &Judgement) -> Result<String, PipelineError> {
-    let count = |kind| judgement.summary.get(&kind).copied().unwrap_or(0);
-    let bad = [
-        VerdictKind::Regressed,
-        VerdictKind::Suspected,
-        VerdictKind::MeasurementFailed,
-        VerdictKind::Missing,
-    ];
-    if let Some(kind) = bad.into_iter().find(|k| count(*k) > 0) {
-        return Ok(format!(
-            "not accepted: {} {}; if it is right, `tollgate baseline accept {}`",
-            count(kind),
-            kind.as_str(),
-            measured.sweep
-        ));
+/// The judgement of a sweep and of the fresh ones that confirm it, in order, against the baselines that began before the
+/// first, with the gate's version. Of a first sweep of chosen cells only these are judged: the others are not missing.
+pub fn judge_sweeps(baselines: &[Sweep], sweeps: &[Sweep], policy: &judge::Policy) -> Judgement {
+    let Some(first) = sweeps.first() else { return Judgement::nothing(GATE_FORMAT, Decision::NotMeasured) };
+    let before: Vec<SweepSamples> = baselines
+        .iter()
+        .filter(|b| b.started_at < first.started_at)
+        .map(|b| within(SweepSamples::from(b), first))
+        .collect();
+    let candidates: Vec<SweepSamples> = sweeps.iter().map(SweepSamples::from).collect();
+    Judgement { version: GATE_FORMAT, ..judge::judge(&before, &candidates, policy) }
+}
+
+/// What a baseline says of the cells of a sweep of chosen cells; everything where the sweep has them all.
+fn within(mut baseline: SweepSamples, first: &Sweep) -> SweepSamples {
+    if first.partial {
+        let has = |workload: &str, case: &str, environment: &EnvironmentName| {
+            let same = |c: &Cell| c.workload == workload && c.case == case && c.environment == *environment;
+            first.cells.iter().any(same)
+        };
+        baseline.series.retain(|k, _| has(&k.metric.workload, &k.metric.case, &k.environment));
+        baseline.failed.retain(|(workload, case, environment), _| has(workload, case, environment));
     }
-    if judgement.decision == Decision::NotMeasured {
-        return Ok("not accepted: nothing was measured".to_owned());
-    }
-    let reason = "no regression, no suspicion, nothing failed".to_owned();
-    let path = wiring::store(config).accept(
-        measured.clone(),
-        AcceptedBy { at: Utc::now(), by: "gate".to_owned(), reason, regimes: Vec::new() },
-    )?;
-    Ok(format!("accepted as baseline: {}", path.display()))
+    baseline
 }
 
 fn nothing_changed(host_class: HostClass, profile: Profile, fingerprint: Fingerprint) -> GateResult {

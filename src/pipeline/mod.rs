@@ -1,10 +1,14 @@
 //! Floor 4: the one path from a trigger to a verdict, which the command line and the service run.
 
+pub mod accept;
+pub mod allocate;
 pub mod clean;
+pub mod confirm;
 pub mod gate;
 pub mod policy;
 pub mod resume;
 pub mod sweep;
+pub mod whole;
 
 use crate::config::Config;
 use crate::environment::docker::engine;
@@ -61,6 +65,18 @@ pub enum PipelineError {
     /// An environment.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// A fresh sweep that was to confirm.
+    #[error(
+        "{source}; what it was to confirm is kept: `tollgate gate --resume` finishes an interrupted sweep, \
+         `tollgate judge {} FRESH` judges them together",
+        ids(kept)
+    )]
+    Confirming {
+        /// The first sweep, and the fresh ones that were finished.
+        kept: Vec<SweepId>,
+        /// Why it ended.
+        source: Box<PipelineError>,
+    },
     /// A resumed sweep would not be the same.
     #[error("sweep {sweep} cannot be resumed: {why}; start a new one without --resume")]
     Stale {
@@ -74,6 +90,9 @@ pub enum PipelineError {
 impl PipelineError {
     /// Whether the user's input is to blame (exit code 2) rather than the host (exit code 3).
     pub fn is_usage(&self) -> bool {
+        if let Self::Confirming { source, .. } = self {
+            return source.is_usage();
+        }
         matches!(
             self,
             Self::Usage(_)
@@ -91,6 +110,10 @@ impl PipelineError {
     pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         |source| Self::Io { path: path.to_owned(), source }
     }
+}
+
+fn ids(sweeps: &[SweepId]) -> String {
+    sweeps.iter().map(SweepId::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// The configured host class, or the derived one.

@@ -10,10 +10,12 @@ use crate::host::HostLock;
 use crate::host::netns::{self, NetworkPlan, PREFIX};
 use crate::model::format::JOURNAL_FORMAT;
 use crate::model::{EnvironmentName, Sweep, SweepId};
-use crate::sweep::plan::PlannedCase;
+use crate::sweep::plan::{PlannedCase, chosen, label};
 use crate::sweep::record::{assemble, complete_blocks};
 use crate::sweep::run::{ClientPlace, Member, run};
-use crate::sweep::{Crew, Header, Journal, Limits, Plan, Progress, Recorded, Step, SweepError};
+use crate::sweep::{
+    CellSet, Crew, Header, Journal, Limits, Plan, Progress, Recorded, Rounds, Step, SweepError,
+};
 use crate::wiring;
 use crate::workload::{Case, Profile};
 use chrono::Utc;
@@ -29,8 +31,12 @@ pub struct Request {
     pub only: Vec<String>,
     /// Only these environments; `native` is added.
     pub environments: Option<Vec<EnvironmentName>>,
+    /// Only these cells of what the above leaves; native is added. The environments are then those of the cells.
+    pub cells: Option<CellSet>,
     /// Rounds instead of the profile's.
     pub rounds: Option<u32>,
+    /// Rounds of single cases, by `workload/case`.
+    pub case_rounds: BTreeMap<String, u32>,
     /// Seed instead of a random one.
     pub seed: Option<u64>,
     /// Goes on with an interrupted sweep: the newest of the profile, or the one named.
@@ -131,7 +137,6 @@ struct Prepared {
 /// The cases of a profile that were asked for.
 fn selected(config: &Config, profile: Profile, only: &[String]) -> Result<Vec<Case>, PipelineError> {
     let all = wiring::all_cases(profile);
-    let label = |c: &Case| format!("{}/{}", c.workload, c.name);
     for wanted in only {
         if !all.iter().any(|c| c.workload == wanted || label(c) == *wanted) {
             let known: Vec<String> = all.iter().map(label).collect();
@@ -191,24 +196,29 @@ async fn begin(
     image: &BenchImage,
 ) -> Result<Prepared, PipelineError> {
     let settings = config.profile(profile);
-    let cases = selected(config, profile, &request.only)?;
-    let wanted = request.environments.as_ref().or(settings.environments.as_ref());
+    let cases = chosen(selected(config, profile, &request.only)?, request.cells.as_ref());
+    // Chosen cells say themselves where they are measured.
+    let of_profile = settings.environments.as_ref().filter(|_| request.cells.is_none());
+    let wanted = request.environments.as_ref().or(of_profile);
     let (environments, unavailable) = survey(config, profile, &cases, wanted).await?;
-    let rounds = request.rounds.unwrap_or(settings.rounds);
+    let nominal = request.rounds.unwrap_or(settings.rounds);
+    let rounds = Rounds { nominal, cases: request.case_rounds.clone() };
     let seed = request.seed.unwrap_or_else(|| rand::random::<u32>().into());
-    let plan = Plan::new(&cases, &environments, rounds, seed);
+    let plan = Plan::new(&cases, &environments, &rounds, seed);
     let header = Header {
         format: JOURNAL_FORMAT,
         sweep: id.clone(),
         tollgate: env!("CARGO_PKG_VERSION").to_owned(),
         host_class: host_class(config),
         profile,
-        rounds,
+        rounds: rounds.nominal,
+        case_rounds: rounds.cases,
         warmup_rounds: settings.warmup_rounds,
         seed,
-        workloads: cases.iter().map(|c| format!("{}/{}", c.workload, c.name)).collect(),
+        workloads: cases.iter().map(label).collect(),
         environments,
         unavailable,
+        cells: request.cells.clone(),
         plan: plan.digest.clone(),
         parameters: wiring::parameters(config, profile),
         bench_image: image.manifest.digest.clone(),
@@ -221,12 +231,13 @@ async fn begin(
 
 /// The plan of a journal's header, and every cell that was wanted.
 fn plan_of(header: &Header) -> (Plan, Vec<PlannedCase>) {
-    let label = |c: &Case| format!("{}/{}", c.workload, c.name);
     let cases: Vec<Case> = wiring::all_cases(header.profile)
         .into_iter()
         .filter(|c| header.workloads.contains(&label(c)))
         .collect();
-    let plan = Plan::new(&cases, &header.environments, header.rounds, header.seed);
+    let cases = chosen(cases, header.cells.as_ref());
+    let rounds = header.rounds();
+    let plan = Plan::new(&cases, &header.environments, &rounds, header.seed);
     let asked = |e: &EnvironmentName| {
         header.environments.contains(e) || header.unavailable.iter().any(|(name, _)| name == e)
     };
@@ -234,6 +245,7 @@ fn plan_of(header: &Header) -> (Plan, Vec<PlannedCase>) {
         .into_iter()
         .map(|case| PlannedCase {
             environments: case.environments.iter().filter(|e| asked(e)).cloned().collect(),
+            rounds: rounds.of(&case),
             case,
         })
         .collect();
@@ -374,5 +386,34 @@ mod tests {
         let taken = TcpListener::bind("0.0.0.0:0").expect("a port");
         let port = taken.local_addr().expect("an address").port().min(65_000);
         assert!(!free_ports((port, port + 10)).any(|p| p == port));
+    }
+
+    #[test]
+    fn the_plan_of_a_header_has_the_chosen_cells_and_the_rounds_of_cases_and_nothing_else() {
+        let names = |names: &[&str]| -> Vec<EnvironmentName> {
+            names.iter().map(|n| n.parse().expect("a name")).collect()
+        };
+        let whole = Header {
+            workloads: wiring::all_cases(Profile::Smoke).iter().map(label).collect(),
+            environments: names(&["native", "docker", "docker+layer"]),
+            case_rounds: [("fio/randread-qd16".to_owned(), 5)].into(),
+            ..crate::sweep::fixtures::header()
+        };
+        let (all, wanted_of_all) = plan_of(&whole);
+        assert!(
+            all.cases.len() > 2 && wanted_of_all.iter().any(|c| c.environments.len() > 3),
+            "kvm is wanted, too"
+        );
+        let cells: CellSet =
+            [("fio/randread-qd16".to_owned(), names(&["docker", "kvm"]).into_iter().collect())].into();
+        let (plan, wanted) = plan_of(&Header { cells: Some(cells), ..whole });
+        assert_eq!((plan.cases.len(), plan.blocks.len()), (1, 5));
+        assert_eq!(plan.environments(), names(&["native", "docker"]));
+        assert_eq!((wanted.len(), wanted[0].rounds), (1, 5));
+        assert_eq!(
+            wanted[0].environments,
+            names(&["native", "docker", "kvm"]),
+            "what is not available is in the record"
+        );
     }
 }

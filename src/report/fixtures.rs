@@ -2,8 +2,8 @@
 
 use crate::model::format::{GATE_FORMAT, JUDGEMENT_FORMAT};
 use crate::model::{
-    Attribution, Better, CellState, CellSummary, Change, Component, Decision, EnvironmentName, Fingerprint,
-    GateResult, Judgement, Proof, TimingSummary, Verdict, VerdictKind,
+    Attribution, Better, CellState, CellSummary, Change, Component, Confirmation, ConfirmingSweep, Decision,
+    EnvironmentName, Fingerprint, GateResult, Judgement, Proof, TimingSummary, Verdict, VerdictKind,
 };
 use chrono::{TimeZone, Utc};
 use std::collections::BTreeMap;
@@ -319,10 +319,29 @@ pub fn regression() -> GateResult {
     let mut result = base(judgement(Decision::Regressed, verdicts), cells);
     result.changed.push(Change { component: Component::Runc, before: None, after: Some("1.3.3".into()) });
     result.baseline = Some("kept for a person to decide: tollgate baseline accept or reject".into());
+    result.confirmation = Some(confirmation());
     result.proofs[2].holds = false;
     result.proofs[2].observed =
         "0 bytes over the veth during redis get-c1: the client used host networking".into();
     result
+}
+
+/// Two fresh sweeps, for which the budget was too small.
+fn confirmation() -> Confirmation {
+    let fresh = |id: &str, wall_s| ConfirmingSweep {
+        sweep: id.parse().expect("valid id"),
+        whole: false,
+        cells: 9,
+        wall_s,
+    };
+    Confirmation {
+        sweeps: vec![fresh("20261123T123950Z-2b3c4d", 92.0), fresh("20261123T124122Z-3c4d5e", 90.0)],
+        budget_s: 900.0,
+        spent_s: 472.0,
+        account: "15 min budget: first sweep 4 min 50 s, 2 fresh sweeps of 9 of 31 open cells 3 min 2 s; \
+                  22 inconclusive cells did not fit and stay open (they need about 7 min more)"
+            .into(),
+    }
 }
 
 /// Two metrics of [`regression`]: short enough for a snapshot of the whole JSON.
@@ -408,6 +427,7 @@ pub fn hostile() -> GateResult {
     result.proofs[0].observed = "*bold* _it_ ~~gone~~ \u{feff}".into();
     result.proofs[0].holds = false;
     result.baseline = Some("kept: <i>why</i> | because".into());
+    result.confirmation.as_mut().expect("as of the regression").account = "<b>2</b> | `sweeps`".into();
     result
 }
 

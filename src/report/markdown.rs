@@ -210,6 +210,12 @@ impl Page {
             facts.push(clean::markdown(&timing));
         }
         self.paragraph(&format!("Measured: {}.", facts.join(", ")));
+        if let Some(confirmation) = &result.confirmation {
+            self.paragraph(&format!(
+                "Confirmation: {}",
+                clean::markdown(&clean::text(&confirmation.account))
+            ));
+        }
         if let Some(baseline) = &result.baseline {
             self.paragraph(&format!("Baseline: {}", clean::markdown(&clean::text(baseline))));
         }

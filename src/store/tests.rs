@@ -15,6 +15,7 @@ fn sweep(tail: u32) -> Sweep {
         accelerator: Some("tcg".into()),
         seed: u64::MAX,
         rounds: 2,
+        partial: false,
         started_at,
         finished_at: started_at,
         resumed: 0,

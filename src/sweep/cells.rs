@@ -14,19 +14,21 @@ struct Cell {
 #[derive(Debug)]
 pub struct Cells {
     cells: BTreeMap<(usize, EnvironmentName), Cell>,
-    allowed: u32,
+    /// Failures that each case may have.
+    allowed: Vec<u32>,
 }
 
 impl Cells {
-    /// A cell is given up with more than `max_failed_share` of `rounds` failed: it can no longer be judged.
-    pub fn new(rounds: u32, max_failed_share: f64) -> Self {
+    /// A cell is given up with more than `max_failed_share` of its case's rounds failed: it can no longer be judged.
+    /// `rounds` has one element a case.
+    pub fn new(rounds: impl IntoIterator<Item = u32>, max_failed_share: f64) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a share of a u32, rounded down"
         )]
-        let allowed = (f64::from(rounds) * max_failed_share) as u32;
-        Self { cells: BTreeMap::new(), allowed }
+        let allowed = |rounds: u32| (f64::from(rounds) * max_failed_share) as u32;
+        Self { cells: BTreeMap::new(), allowed: rounds.into_iter().map(allowed).collect() }
     }
 
     fn cell(&mut self, case: usize, environment: &EnvironmentName) -> &mut Cell {
@@ -40,7 +42,7 @@ impl Cells {
 
     /// Counts a failure. Returns the reason when the cell is given up by it.
     pub fn failed(&mut self, case: usize, environment: &EnvironmentName, why: &str) -> Option<String> {
-        let allowed = self.allowed;
+        let allowed = self.allowed.get(case).copied().unwrap_or(0);
         let cell = self.cell(case, environment);
         cell.failures += 1;
         if cell.given_up.is_none() && cell.failures > allowed {
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_cell_is_given_up_when_it_can_no_longer_be_judged() {
-        let mut cells = Cells::new(10, 0.2);
+        let mut cells = Cells::new([10, 20], 0.2);
         let native = EnvironmentName::NATIVE;
         assert_eq!(cells.failed(0, &native, "x"), None);
         assert_eq!(cells.failed(0, &native, "x"), None);
@@ -79,5 +81,7 @@ mod tests {
         assert_eq!(cells.failed(0, &native, "z"), None, "it is told once");
         assert!(cells.given_up(0, &native).is_some() && cells.given_up(1, &native).is_none());
         assert!(!cells.give_up(0, &native, "again"));
+        let given_up = (0..5).filter_map(|_| cells.failed(1, &native, "x")).count();
+        assert_eq!(given_up, 1, "a case of 20 rounds is given up with its fifth failure");
     }
 }

@@ -4,6 +4,7 @@ use super::journal::{Header, HostCost, TrialRecord};
 use crate::model::{Better, Family, Fingerprint, MetricSpec, Scale, format::JOURNAL_FORMAT};
 use crate::workload::{Case, CommandTemplate, ParseError, Placement, Profile};
 use chrono::DateTime;
+use std::collections::BTreeMap;
 use tollgate_agent::protocol::{ExecResult, Usage};
 
 fn number(result: &ExecResult) -> Result<Vec<f64>, ParseError> {
@@ -46,11 +47,13 @@ pub fn header() -> Header {
         host_class: "test".parse().expect("a name"),
         profile: Profile::Smoke,
         rounds: 3,
+        case_rounds: BTreeMap::new(),
         warmup_rounds: 0,
         seed: 1,
         workloads: vec!["test".into()],
         environments: vec!["native".parse().expect("a name"), "docker".parse().expect("a name")],
         unavailable: vec![("kvm".parse().expect("a name"), "no QEMU".into())],
+        cells: None,
         plan: "p".into(),
         parameters: "q".into(),
         bench_image: "i".into(),

@@ -1,6 +1,7 @@
 //! The journal: one JSON line a trial, appended when the trial has ended and synced between rounds, never while
 //! a trial runs. What was measured survives whatever ends the sweep.
 
+use super::plan::{CellSet, Rounds};
 use crate::model::{EnvironmentName, Fingerprint, HostClass, Proof, SweepId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct Header {
     pub profile: crate::workload::Profile,
     /// Rounds.
     pub rounds: u32,
+    /// Rounds of the cases that have another number: `workload/case` -> rounds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub case_rounds: BTreeMap<String, u32>,
     /// Rounds run before the first counted one.
     pub warmup_rounds: u32,
     /// Seed.
@@ -36,6 +40,9 @@ pub struct Header {
     pub environments: Vec<EnvironmentName>,
     /// Environments that were wanted but are not available here: name, reason with remedy.
     pub unavailable: Vec<(EnvironmentName, String)>,
+    /// The only cells that are measured (native besides), by `workload/case`; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cells: Option<CellSet>,
     /// Digest of the plan.
     pub plan: String,
     /// Digest of the profile's parameters ([`super::plan::parameters`]).
@@ -46,6 +53,13 @@ pub struct Header {
     pub fingerprint: Fingerprint,
     /// When the sweep began.
     pub started_at: DateTime<Utc>,
+}
+
+impl Header {
+    /// The rounds of all cases.
+    pub fn rounds(&self) -> Rounds {
+        Rounds { nominal: self.rounds, cases: self.case_rounds.clone() }
+    }
 }
 
 /// One trial.
@@ -283,6 +297,22 @@ mod tests {
         journal.append(&Line::Finished { at: Utc::now(), at_ms: 1 }).expect("appended");
         assert!(Recorded::read(&path).expect("read").finished_at().is_some());
         assert!(Journal::create(&path, header()).is_err(), "an existing journal is not overwritten");
+    }
+
+    #[test]
+    fn chosen_cells_and_rounds_of_cases_come_back_and_are_not_written_where_there_are_none() {
+        let text = serde_json::to_string(&header()).expect("text");
+        assert!(!text.contains("case_rounds") && !text.contains("\"cells\""), "{text}");
+        let docker = ["docker".parse().expect("a name")];
+        let partial = Header {
+            cells: Some([("test/a".to_owned(), docker.into())].into()),
+            case_rounds: [("test/a".to_owned(), 7)].into(),
+            ..header()
+        };
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("j.jsonl");
+        Journal::create(&path, partial.clone()).expect("created");
+        assert_eq!(Recorded::read(&path).expect("read").header, partial);
     }
 
     #[test]

@@ -11,6 +11,6 @@ pub mod record;
 pub mod run;
 
 pub use journal::{Header, Journal, JournalError, Recorded};
-pub use plan::Plan;
+pub use plan::{CellSet, Plan, Rounds};
 pub use progress::{Progress, Silent, Step};
 pub use run::{Crew, Limits, SweepError};

@@ -7,6 +7,33 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Chosen cells: the environments of a case, by `workload/case`.
+pub type CellSet = BTreeMap<String, BTreeSet<EnvironmentName>>;
+
+/// How many rounds the cases have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rounds {
+    /// Of every case that is not named below.
+    pub nominal: u32,
+    /// By `workload/case`.
+    pub cases: BTreeMap<String, u32>,
+}
+
+impl From<u32> for Rounds {
+    fn from(nominal: u32) -> Self {
+        Self { nominal, cases: BTreeMap::new() }
+    }
+}
+
+impl Rounds {
+    /// Of one case.
+    pub fn of(&self, case: &Case) -> u32 {
+        self.cases.get(&label(case)).copied().unwrap_or(self.nominal)
+    }
+}
 
 /// One round of one case: every environment once, in random order, next to each other in time. The paired unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +53,7 @@ pub struct Plan {
     pub cases: Vec<PlannedCase>,
     /// The blocks, in order.
     pub blocks: Vec<Block>,
-    /// Rounds of every case.
+    /// Rounds of every case that has none of its own.
     pub rounds: u32,
     /// SHA-256 over the blocks: equal digests are equal plans.
     pub digest: String,
@@ -39,12 +66,17 @@ pub struct PlannedCase {
     pub case: Case,
     /// Environments that take part. `native` is always one of them: without it there is no toll.
     pub environments: Vec<EnvironmentName>,
+    /// Its rounds.
+    pub rounds: u32,
 }
 
 impl Plan {
-    /// Plans `rounds` rounds of every case over those of its environments that are in `environments`. A case
+    /// Plans the rounds of every case over those of its environments that are in `environments`. A case
     /// that would run in one environment only is left out: nothing could be compared.
-    pub fn new(cases: &[Case], environments: &[EnvironmentName], rounds: u32, seed: u64) -> Self {
+    ///
+    /// The rounds of a case are spread evenly over the sweep, so that one with more of them than others is
+    /// measured in the same span of time.
+    pub fn new(cases: &[Case], environments: &[EnvironmentName], rounds: &Rounds, seed: u64) -> Self {
         let cases: Vec<PlannedCase> = cases
             .iter()
             .map(|case| PlannedCase {
@@ -55,25 +87,34 @@ impl Plan {
                     .filter(|e| environments.contains(e))
                     .cloned()
                     .collect(),
+                rounds: rounds.of(case),
             })
             .filter(|planned| planned.environments.len() > 1)
             .collect();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut blocks = Vec::with_capacity(cases.len() * rounds as usize);
-        for round in 1..=rounds {
-            let mut order: Vec<usize> = (0..cases.len()).collect();
-            order.shuffle(&mut random);
-            for case in order {
-                let mut order = cases[case].environments.clone();
+        let mut places: Vec<Place> = cases
+            .iter()
+            .enumerate()
+            .flat_map(|(case, planned)| {
+                (1..=planned.rounds).map(move |round| Place { round, of: planned.rounds, case })
+            })
+            .collect();
+        places.sort_by(Place::by_time);
+        let mut blocks = Vec::with_capacity(places.len());
+        // Those that are due at the same time: with equal rounds, one round of every case.
+        for due in places.chunk_by_mut(|a, b| a.by_time(b) == Ordering::Equal) {
+            due.shuffle(&mut random);
+            for Place { round, case, .. } in due {
+                let mut order = cases[*case].environments.clone();
                 order.shuffle(&mut random);
-                blocks.push(Block { round, case, order });
+                blocks.push(Block { round: *round, case: *case, order });
             }
         }
         let digest = digest_of(blocks.iter().map(|b| {
             let names: Vec<String> = b.order.iter().map(ToString::to_string).collect();
             format!("{} {} {}", b.round, cases[b.case].case.parameters(), names.join(" "))
         }));
-        Self { cases, blocks, rounds, digest }
+        Self { cases, blocks, rounds: rounds.nominal, digest }
     }
 
     /// Number of trials.
@@ -88,6 +129,41 @@ impl Plan {
         all.dedup();
         all
     }
+}
+
+/// When a round of a case is due.
+#[derive(Clone, Copy)]
+struct Place {
+    round: u32,
+    of: u32,
+    case: usize,
+}
+
+impl Place {
+    /// Round r of R is due at (r - 1/2) / R of the sweep.
+    fn by_time(&self, other: &Self) -> Ordering {
+        let left = (2 * u64::from(self.round) - 1) * u64::from(other.of);
+        let right = (2 * u64::from(other.round) - 1) * u64::from(self.of);
+        left.cmp(&right)
+    }
+}
+
+/// `workload/case`.
+pub fn label(case: &Case) -> String {
+    format!("{}/{}", case.workload, case.name)
+}
+
+/// The chosen cells of `cases`; native is one of every case that has others. All of them where none are chosen.
+pub fn chosen(cases: Vec<Case>, cells: Option<&CellSet>) -> Vec<Case> {
+    let Some(cells) = cells else { return cases };
+    cases
+        .into_iter()
+        .filter_map(|mut case| {
+            let environments = cells.get(&label(&case))?;
+            case.environments.retain(|e| e.is_native() || environments.contains(e));
+            (case.environments.len() > 1).then_some(case)
+        })
+        .collect()
 }
 
 /// SHA-256 over the parameters of `cases` and the shape of the guest. Over all cases of a profile it says whether
@@ -118,7 +194,7 @@ mod tests {
     #[test]
     fn environments_that_are_not_there_leave_the_plan_and_native_alone_is_no_plan() {
         let cases = [case("a", &["native", "docker", "kvm"]), case("b", &["native", "kvm"])];
-        let plan = Plan::new(&cases, &names(&["native", "docker"]), 2, 1);
+        let plan = Plan::new(&cases, &names(&["native", "docker"]), &2.into(), 1);
         assert_eq!(plan.cases.len(), 1);
         assert_eq!(plan.environments(), names(&["native", "docker"]));
         assert_eq!(plan.trials(), 4);
@@ -129,8 +205,8 @@ mod tests {
         fn the_same_seed_gives_the_same_plan_and_each_block_has_every_environment_once(seed: u64, rounds in 1_u32..20) {
             let cases = [case("a", &["native", "docker", "kvm"]), case("b", &["native", "docker"])];
             let all = names(&["native", "docker", "kvm"]);
-            let plan = Plan::new(&cases, &all, rounds, seed);
-            prop_assert_eq!(&plan.digest, &Plan::new(&cases, &all, rounds, seed).digest);
+            let plan = Plan::new(&cases, &all, &rounds.into(), seed);
+            prop_assert_eq!(&plan.digest, &Plan::new(&cases, &all, &rounds.into(), seed).digest);
             prop_assert_eq!(plan.blocks.len(), 2 * rounds as usize);
             for block in &plan.blocks {
                 let mut order = block.order.clone();
@@ -146,7 +222,55 @@ mod tests {
     fn another_seed_gives_another_order() {
         let cases = [case("a", &["native", "docker", "kvm"])];
         let all = names(&["native", "docker", "kvm"]);
-        let (a, b) = (Plan::new(&cases, &all, 20, 1), Plan::new(&cases, &all, 20, 2));
+        let (a, b) = (Plan::new(&cases, &all, &20.into(), 1), Plan::new(&cases, &all, &20.into(), 2));
         assert_ne!(a.digest, b.digest);
+    }
+
+    #[test]
+    fn with_equal_rounds_every_round_is_a_shuffle_of_all_cases() {
+        let cases = ["a", "b", "c"].map(|name| case(name, &["native", "docker"]));
+        let plan = Plan::new(&cases, &names(&["native", "docker"]), &7.into(), 1);
+        // The very order of journals whose headers know no rounds of cases, so that they can be resumed.
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut expected = Vec::new();
+        for round in 1..=7 {
+            let mut order = [0, 1, 2];
+            order.shuffle(&mut random);
+            for case in order {
+                let mut order = names(&["native", "docker"]);
+                order.shuffle(&mut random);
+                expected.push(Block { round, case, order });
+            }
+        }
+        assert_eq!(plan.blocks, expected);
+    }
+
+    #[test]
+    fn what_was_not_chosen_is_not_planned_and_native_always_is() {
+        let cases = ["a", "b", "c"].map(|name| case(name, &["native", "docker", "kvm"]));
+        let docker = BTreeSet::from(["docker".parse().expect("a name")]);
+        let cells: CellSet = [("test/a".to_owned(), docker), ("test/b".to_owned(), BTreeSet::new())].into();
+        let narrowed = chosen(cases.to_vec(), Some(&cells));
+        assert_eq!(narrowed.len(), 1);
+        assert_eq!(narrowed[0].environments, names(&["native", "docker"]));
+        assert_eq!(chosen(cases.to_vec(), None).len(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn rounds_of_a_case_are_in_order_and_spread_over_the_whole_sweep(own in 1_u32..60, nominal in 1_u32..30, seed: u64) {
+            let cases = ["a", "b", "c"].map(|name| case(name, &["native", "docker"]));
+            let rounds = Rounds { nominal, cases: [("test/a".to_owned(), own)].into() };
+            let plan = Plan::new(&cases, &names(&["native", "docker"]), &rounds, seed);
+            prop_assert_eq!(plan.blocks.len(), (own + 2 * nominal) as usize);
+            let mine: Vec<&Block> = plan.blocks.iter().filter(|b| b.case == 0).collect();
+            prop_assert!(mine.iter().zip(1..).all(|(b, round)| b.round == round));
+            // Between two rounds of one case lies its even share of the others, give or take one of each.
+            for (index, block) in plan.blocks.iter().enumerate() {
+                let share = (f64::from(block.round) - 0.5) / f64::from(plan.cases[block.case].rounds);
+                let due = share * plan.blocks.len() as f64;
+                prop_assert!((index as f64 + 0.5 - due).abs() <= 3.0, "{} is due at {}", index, due);
+            }
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! From a journal to the record of a sweep. Pure: the same journal always gives the same record.
 
 use super::journal::{Line, Recorded, TrialRecord};
-use super::plan::{Plan, PlannedCase};
-use super::run::label;
+use super::plan::{Plan, PlannedCase, label};
 use crate::model::format::SWEEP_FORMAT;
 use crate::model::{Base, Cell, CellState, CellTrials, EnvironmentName, Proof, Series, Sweep, Timing};
 use chrono::{DateTime, Utc};
@@ -59,8 +58,8 @@ pub fn assemble(
     let mut series = Vec::new();
     for planned in wanted {
         for environment in &planned.environments {
-            let lines = cell_lines(plan, recorded, planned, environment);
-            let (state, reason) = state(recorded, &lines, environment, &refuted, plan.rounds);
+            let lines = cell_lines(recorded, planned, environment);
+            let (state, reason) = state(recorded, &lines, environment, &refuted);
             cells.push(Cell {
                 workload: planned.case.workload.to_owned(),
                 case: planned.case.name.clone(),
@@ -83,6 +82,7 @@ pub fn assemble(
         accelerator,
         seed: header.seed,
         rounds: plan.rounds,
+        partial: header.cells.is_some(),
         started_at: header.started_at,
         finished_at,
         resumed: runs(recorded).saturating_sub(1),
@@ -133,13 +133,12 @@ fn mixed_accelerators(recorded: &Recorded) -> Option<String> {
 }
 
 fn cell_lines<'a>(
-    plan: &Plan,
     recorded: &'a Recorded,
     planned: &PlannedCase,
     environment: &EnvironmentName,
 ) -> CellLines<'a> {
     let name = label(&planned.case);
-    let mut trials = vec![None; plan.rounds as usize];
+    let mut trials = vec![None; planned.rounds as usize];
     let mut given_up = None;
     for line in &recorded.lines {
         match line {
@@ -162,7 +161,6 @@ fn state(
     lines: &CellLines,
     environment: &EnvironmentName,
     refuted: &BTreeMap<&EnvironmentName, String>,
-    rounds: u32,
 ) -> (CellState, Option<String>) {
     if let Some((_, reason)) = recorded.header.unavailable.iter().find(|(e, _)| e == environment) {
         return (CellState::Unavailable, Some(reason.clone()));
@@ -178,6 +176,7 @@ fn state(
     match (measured, failures.last()) {
         (0, why) => (CellState::MeasurementFailed, Some(why.unwrap_or(&"no trial was run").to_string())),
         (_, Some(why)) => {
+            let rounds = lines.trials.len();
             (CellState::Ok, Some(format!("{} of {rounds} rounds failed, the last: {why}", failures.len())))
         }
         (_, None) => (CellState::Ok, None),
@@ -263,8 +262,10 @@ mod tests {
     fn recorded(lines: Vec<Line>) -> (Plan, Recorded, Vec<PlannedCase>) {
         let header = header();
         let case = case("a", &["native", "docker", "kvm"]);
-        let plan = Plan::new(std::slice::from_ref(&case), &header.environments, header.rounds, header.seed);
-        let wanted = vec![PlannedCase { environments: case.environments.clone(), case }];
+        let plan =
+            Plan::new(std::slice::from_ref(&case), &header.environments, &header.rounds(), header.seed);
+        let wanted =
+            vec![PlannedCase { environments: case.environments.clone(), rounds: header.rounds, case }];
         (plan, Recorded { header, lines }, wanted)
     }
 
@@ -348,5 +349,28 @@ mod tests {
         assert_eq!(sweep.series[0].values, [Some(1.0), Some(30.0), None]);
         assert_eq!(sweep.resumed, 1);
         assert!((sweep.timing.wall_s - 4.0).abs() < 1e-9, "2 s of each run: {}", sweep.timing.wall_s);
+    }
+
+    #[test]
+    fn a_case_with_rounds_of_its_own_has_as_many_columns() {
+        let mut lines = vec![run()];
+        for (environment, value) in [("native", 1.0), ("docker", 2.0)] {
+            lines.extend((1..=5).map(|r| Line::Trial(trial(r as usize - 1, r, environment, Some(value)))));
+        }
+        let (plan, recorded, mut wanted) = recorded(lines);
+        wanted[0].rounds = 5;
+        let sweep = assemble(&plan, &recorded, &wanted, DateTime::UNIX_EPOCH);
+        assert_eq!(sweep.series[0].values, [Some(1.0); 5]);
+        assert_eq!((sweep.rounds, sweep.partial), (3, false));
+    }
+
+    #[test]
+    fn a_sweep_of_chosen_cells_says_so() {
+        let (plan, mut recorded, wanted) = recorded(vec![run()]);
+        recorded.header.cells = Some(BTreeMap::new());
+        let sweep = assemble(&plan, &recorded, &wanted, DateTime::UNIX_EPOCH);
+        assert!(sweep.partial);
+        let text = serde_json::to_string(&sweep).expect("text");
+        assert_eq!(serde_json::from_str::<Sweep>(&text).expect("a sweep"), sweep);
     }
 }

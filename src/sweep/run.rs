@@ -2,7 +2,7 @@
 
 use super::cells::Cells;
 use super::journal::{HostCost, Journal, JournalError, Line, TrialRecord};
-use super::plan::{Block, Plan};
+use super::plan::{Block, Plan, label};
 use super::progress::{Progress, Step};
 use crate::environment::agent::process::AgentProcess;
 use crate::environment::agent::{AgentClient, AgentError};
@@ -112,7 +112,7 @@ pub async fn run(
         limits,
         slots: BTreeMap::new(),
         client: None,
-        cells: Cells::new(plan.rounds, limits.max_failed_share),
+        cells: Cells::new(plan.cases.iter().map(|c| c.rounds), limits.max_failed_share),
         began: Instant::now(),
     };
     runner.journal.append(&Line::Run { at: Utc::now() })?;
@@ -331,11 +331,6 @@ impl Runner<'_> {
             }
         }
     }
-}
-
-/// `workload/case`.
-pub(super) fn label(case: &Case) -> String {
-    format!("{}/{}", case.workload, case.name)
 }
 
 /// The values of the placeholders for the timed command.

@@ -1,6 +1,7 @@
 //! What the tests with a real engine and a real guest share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod bed;
 pub mod stage;
 
 use std::path::{Path, PathBuf};

@@ -86,6 +86,9 @@ pub(super) fn gate_facts(result: &GateResult) -> Vec<(&'static str, String)> {
     if let Some(sweep) = &result.sweep {
         facts.push(("sweep", sweep.to_string()));
     }
+    if let Some(confirmation) = &result.confirmation {
+        facts.push(("confirmation", clean::text(&confirmation.account)));
+    }
     if let Some(baseline) = &result.baseline {
         facts.push(("baseline", clean::text(baseline)));
     }

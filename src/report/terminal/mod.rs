@@ -78,8 +78,14 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
             );
         }
     }
-    if let Some(timing) = view::timing(result) {
+    let timing = view::timing(result);
+    if timing.is_some() || result.confirmation.is_some() {
         out.gap();
+    }
+    if let Some(confirmation) = &result.confirmation {
+        out.wrapped("Confirmation: ", &clean::text(&confirmation.account), Ink::Plain);
+    }
+    if let Some(timing) = timing {
         out.wrapped("Timing: ", &timing, Ink::Plain);
     }
     out.finish()

@@ -1,0 +1,97 @@
+//! Small verdicts and sweeps for tests.
+
+use super::cost::CellKey;
+use crate::model::format::{JUDGEMENT_FORMAT, SWEEP_FORMAT};
+use crate::model::{
+    Better, Cell, CellState, CellTrials, Decision, Fingerprint, Judgement, Sweep, Timing, Verdict,
+    VerdictKind,
+};
+use chrono::DateTime;
+
+/// The cell of case `w/<case>`.
+pub fn cell(case: &str, environment: &str) -> CellKey {
+    (format!("w/{case}"), environment.parse().expect("a name"))
+}
+
+/// A verdict on a metric of `w/<case>`.
+pub fn verdict(case: &str, environment: &str, kind: VerdictKind, sweeps_baseline: u32) -> Verdict {
+    Verdict {
+        workload: "w".into(),
+        case: case.into(),
+        metric: "m".into(),
+        unit: "s".into(),
+        better: Better::Lower,
+        environment: environment.parse().expect("a name"),
+        verdict: kind,
+        native: None,
+        toll_before_pct: None,
+        toll_now_pct: None,
+        change_pct: None,
+        ci95_pct: None,
+        p: None,
+        q: None,
+        mde80_pct: None,
+        threshold_pct: None,
+        attribution: None,
+        sweeps_baseline,
+        sweeps_candidate: 1,
+        common: false,
+        absolute: None,
+        would_help: None,
+        reason: String::new(),
+    }
+}
+
+/// These verdicts.
+pub fn judgement(verdicts: Vec<Verdict>) -> Judgement {
+    Judgement {
+        summary: crate::judge::count(&verdicts),
+        verdicts,
+        ..Judgement::nothing(JUDGEMENT_FORMAT, Decision::Pass)
+    }
+}
+
+/// A sweep of cases of `w`: case, environment, seconds of its four trials together; and the harness's seconds.
+pub fn sweep(cells: &[(&str, &str, f64)], harness_s: f64) -> Sweep {
+    const ROUNDS: u32 = 4;
+    let in_trials_s = cells.iter().map(|(.., seconds)| seconds).sum();
+    Sweep {
+        format: SWEEP_FORMAT,
+        sweep: "20260102T030405Z-00abcd".parse().expect("an id"),
+        tollgate: "0.1.0".into(),
+        host_class: "farm-a".parse().expect("a name"),
+        profile: "smoke".into(),
+        parameters: "p".into(),
+        bench_image: "b".into(),
+        accelerator: None,
+        seed: 1,
+        rounds: ROUNDS,
+        partial: false,
+        started_at: DateTime::UNIX_EPOCH,
+        finished_at: DateTime::UNIX_EPOCH,
+        resumed: 0,
+        fingerprint: Fingerprint::default(),
+        timing: Timing { wall_s: in_trials_s + harness_s, in_trials_s },
+        accepted: None,
+        proofs: Vec::new(),
+        cells: cells
+            .iter()
+            .map(|(case, environment, seconds)| Cell {
+                workload: "w".into(),
+                case: (*case).into(),
+                environment: environment.parse().expect("a name"),
+                state: CellState::Ok,
+                reason: None,
+                trials: CellTrials {
+                    wall_ns: vec![Some(nanoseconds(seconds / f64::from(ROUNDS))); 4],
+                    ..CellTrials::default()
+                },
+            })
+            .collect(),
+        series: Vec::new(),
+    }
+}
+
+fn nanoseconds(seconds: f64) -> u64 {
+    u64::try_from(std::time::Duration::from_secs_f64(seconds).as_nanos()).expect("small")
+}
