@@ -5,16 +5,23 @@ mod attribution;
 mod baseline;
 mod comparable;
 mod conclude;
+mod cost;
 mod decision;
+#[cfg(test)]
+mod fixtures;
 mod pair;
 pub mod policy;
+pub mod power;
+mod present;
 mod reason;
 mod screen;
+pub mod self_test;
 mod subject;
 pub mod summary;
 
 pub use decision::{count, decide};
 pub use policy::{Deltas, Override, Policy, PolicyError};
+pub use self_test::self_test;
 pub use summary::cells;
 
 use crate::{
