@@ -7,11 +7,12 @@ use crate::exit::Outcome;
 use crate::judge::{self, cells};
 use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
 use crate::pipeline::gate::{changes, judge_sweep};
-use crate::pipeline::policy;
+use crate::pipeline::{policy, self_test};
 use crate::{report, samples, wiring};
 use std::path::Path;
 
-fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
+/// The sweeps of a samples CSV.
+pub(super) fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
     samples::parse(&text, &name).map_err(Failure::usage)
@@ -96,9 +97,11 @@ fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
     let all = store.baselines(&sweep.host_class, &sweep.profile)?;
     let accepted = all.iter().any(|b| b.sweep == *id);
     let baselines: Vec<Sweep> = all.into_iter().filter(|b| b.started_at < sweep.started_at).collect();
-    let judgement = judge_sweep(&baselines, &sweep, &policy::load(config)?);
+    let policy = policy::load(config)?;
+    let judgement = judge_sweep(&baselines, &sweep, &policy);
     let changed = changes(&baselines, &sweep.fingerprint);
     let baseline = accepted.then(|| "accepted as baseline".to_owned());
     let summary = cells(&sweep);
-    Ok(GateResult::of_sweep(&sweep, judgement, changed, summary, baseline))
+    let result = GateResult::of_sweep(&sweep, judgement, changed, summary, baseline);
+    Ok(GateResult { self_test: self_test::of(&baselines, &policy), ..result })
 }

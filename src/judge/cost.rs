@@ -82,7 +82,7 @@ mod tests {
     use crate::model::{CellState, CellTrials, Fingerprint, Timing, format::SWEEP_FORMAT};
     use chrono::DateTime;
 
-    fn sweep(parameters: &str, wall_s: f64, walls: &[(&str, &str, &[u64])]) -> Sweep {
+    fn sweep(parameters: &str, took_s: f64, walls: &[(&str, &str, &[u64])]) -> Sweep {
         let cell = |(case, environment, seconds): &(&str, &str, &[u64])| Cell {
             workload: "fio".into(),
             case: (*case).into(),
@@ -110,7 +110,7 @@ mod tests {
             finished_at: DateTime::UNIX_EPOCH,
             resumed: 0,
             fingerprint: Fingerprint::default(),
-            timing: Timing { wall_s, in_trials_s: in_trials as f64 },
+            timing: Timing { wall_s: took_s, in_trials_s: in_trials as f64 },
             accepted: None,
             proofs: Vec::new(),
             cells: walls.iter().map(cell).collect(),

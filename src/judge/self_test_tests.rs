@@ -80,7 +80,9 @@ fn a_rule_that_alarms_is_shown_to_alarm() {
 #[test]
 fn families_count_verdicts() {
     let mut sweeps = quiet(9);
-    sweeps.iter_mut().for_each(|s| add(s, "p50", "kvm", &[3.0; 3]));
+    for sweep in &mut sweeps {
+        add(sweep, "p50", "kvm", &[3.0; 3]);
+    }
     let found = tested(&sweeps);
     assert_eq!(found.families.len(), 1);
     let family = &found.families[0];
@@ -149,7 +151,9 @@ fn no_more_suites_are_drawn_than_there_are_or_than_two_hundred() {
 #[test]
 fn what_cannot_be_measured_is_not_counted_as_healthy() {
     let mut sweeps = five();
-    sweeps.iter_mut().for_each(|s| s.series.retain(|key, _| !key.environment.is_native()));
+    for sweep in &mut sweeps {
+        sweep.series.retain(|key, _| !key.environment.is_native());
+    }
     let found = tested(&sweeps);
     assert_eq!((found.is_tested(), found.families.len()), (false, 0));
     assert!(found.reason.is_some());

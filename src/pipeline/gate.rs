@@ -1,7 +1,7 @@
 //! The gate: has something changed? then sweep, judge, and accept what passes.
 
 use super::sweep::{Request, sweep};
-use super::{PipelineError, fingerprint, host_class, policy};
+use super::{PipelineError, fingerprint, host_class, policy, self_test};
 use crate::config::{Acceptance, Config};
 use crate::judge::{self, cells};
 use crate::model::format::GATE_FORMAT;
@@ -68,7 +68,8 @@ pub async fn gate(
         accept(config, &measured, &judgement)?
     };
     let summary = cells(&measured);
-    Ok(GateResult::of_sweep(&measured, judgement, changed, summary, Some(baseline)))
+    let result = GateResult::of_sweep(&measured, judgement, changed, summary, Some(baseline));
+    Ok(GateResult { self_test: self_test::of(&baselines, &policy), ..result })
 }
 
 /// How many of the baselines a sweep of now could be compared with.

@@ -4,6 +4,7 @@ pub mod clean;
 pub mod gate;
 pub mod policy;
 pub mod resume;
+pub mod self_test;
 pub mod sweep;
 
 use crate::config::Config;
