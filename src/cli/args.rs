@@ -178,7 +178,7 @@ pub struct JudgeArgs {
     #[arg(long, conflicts_with_all = ["sweeps", "candidate", "strict"])]
     pub self_test: bool,
     /// Whose baselines the self-test judges
-    #[arg(long, value_enum, default_value_t = Profile::Smoke, requires = "self_test", conflicts_with = "baseline")]
+    #[arg(long, value_enum, default_value_t = Profile::Smoke, requires = "self_test", conflicts_with_all = ["baseline", "sweeps"])]
     pub profile: Profile,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
