@@ -197,7 +197,8 @@ fn sentence(row: &MetricPower) -> String {
             LIMITS.baseline.max(row.sweeps),
             LIMITS.fresh,
             LIMITS.rounds,
-            pct(row.best_pct)
+            // Rounded up: it is above the threshold, and must not look as if it were not.
+            pct(row.best_pct.map(|p| (p * 10.0).ceil() / 10.0))
         ),
     }
 }
@@ -208,7 +209,8 @@ fn summary(assessed: &[Assessed], costs: &Costs, fresh: u32, present: u32) -> Po
         u32::try_from(assessed.iter().filter(|a| holds(&a.row)).count()).unwrap_or(u32::MAX)
     };
     let timed = costs.suite();
-    let plan = common(&known, present, fresh, timed.unwrap_or(UNTIMED));
+    let plan = |fresh| common(&known, present, fresh, timed.unwrap_or(UNTIMED));
+    let plan = plan(fresh).or_else(|| plan(LIMITS.fresh));
     let sweep_s = plan.zip(timed).map(|(plan, cost)| cost.sweep + f64::from(plan.rounds) * cost.round);
     PowerSummary {
         metrics: u32::try_from(known.len()).unwrap_or(u32::MAX),

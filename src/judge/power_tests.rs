@@ -68,7 +68,7 @@ fn where_no_plan_does_it_it_says_what_the_best_one_would_see() {
     let row = only(&found);
     assert_eq!((row.plan, row.reaches), (None, Some(false)));
     assert!(row.best_pct < row.mde80_pct && row.best_pct > Some(row.threshold_pct));
-    insta::assert_snapshot!(row.reason, @"a rise of 215.7 % is seen four times in five; with 30 accepted sweeps, 4 fresh ones and 100 rounds it would be 78.6 %, not 5 %: the host must be quieter or the threshold wider");
+    insta::assert_snapshot!(row.reason, @"a rise of 215.7 % is seen four times in five; with 30 accepted sweeps, 4 fresh ones and 100 rounds it would be 78.7 %, not 5 %: the host must be quieter or the threshold wider");
     assert_eq!((found.summary.metrics, found.summary.reach, found.summary.reachable), (1, 0, 0));
     assert_eq!(found.summary.common, None);
 }
@@ -97,6 +97,15 @@ fn the_common_plan_serves_four_fifths() {
     assert_eq!(common.effort, Effort { baseline_sweeps: 4, fresh_sweeps: 2, rounds: 3 });
     assert_eq!((common.sweep_s, common.gate_s), (None, None));
     assert_eq!(found.metrics[0].metric, "mean", "the farthest from its threshold comes first");
+}
+
+/// The metric of [`one_metric_by_hand`]: 8 sweeps with two fresh ones; with one not even 30 do, which see
+/// (2.462 + .854) sqrt(1 + 1/30) = 3.37 S; 6 with four.
+#[test]
+fn the_common_plan_takes_more_fresh_sweeps_only_where_those_asked_for_do_not_do() {
+    let common = |fresh| untimed(&five(), Question { fresh, rounds: None }).summary.common.expect("a plan");
+    assert_eq!(common(2).effort, Effort { baseline_sweeps: 8, fresh_sweeps: 2, rounds: 3 });
+    assert_eq!(common(1).effort, Effort { baseline_sweeps: 6, fresh_sweeps: 4, rounds: 3 });
 }
 
 #[test]

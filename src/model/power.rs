@@ -37,7 +37,8 @@ pub struct PowerSummary {
     pub reach: u32,
     /// Those of them whose threshold some plan within the limits sees.
     pub reachable: u32,
-    /// The cheapest plan, the same for all, with which four fifths of them see their threshold; none within the limits.
+    /// The cheapest plan, the same for all, with which four fifths of them see their threshold, with the fresh sweeps
+    /// asked for, or with four where these do not do; none within the limits.
     pub common: Option<CommonPlan>,
 }
 

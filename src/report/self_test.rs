@@ -70,7 +70,7 @@ pub fn rows(test: &SelfTest) -> Vec<Row> {
 
 /// `0 % (95 % 0 to 70.8 %)`.
 fn rate(alarms: FalseAlarms) -> String {
-    let [low, high] = alarms.ci95_pct.map(share);
+    let [low, high] = alarms.ci95_pct.map(end);
     format!("{} % (95 % {low} to {high} %)", share(alarms.rate_pct))
 }
 
@@ -79,14 +79,23 @@ fn cell(alarms: Option<FalseAlarms>) -> String {
     alarms.map_or_else(
         || super::number::NONE.to_owned(),
         |a| {
-            let [low, high] = a.ci95_pct.map(share);
+            let [low, high] = a.ci95_pct.map(end);
             format!("{} of {}: {} % [{low}, {high}]", a.alarms, a.of, share(a.rate_pct))
         },
     )
 }
 
-/// A share in percent with one decimal, which 0 and 100 do not have.
+/// A rate in percent: as an end of an interval, but what is not 0 is not shown as 0.
 fn share(pct: f64) -> String {
+    match pct {
+        p if p > 0.0 && p < 0.01 => "< 0.01".to_owned(),
+        p if p > 0.0 && p < 0.1 => format!("{p:.2}"),
+        p => end(p),
+    }
+}
+
+/// An end of an interval in percent with one decimal, which 0 and 100 do not have.
+fn end(pct: f64) -> String {
     let text = format!("{pct:.1}");
     text.strip_suffix(".0").filter(|t| *t == "0" || *t == "100").map_or(text.clone(), str::to_owned)
 }
@@ -104,7 +113,8 @@ mod tests {
 
     #[test]
     fn shares_have_a_decimal_unless_they_are_all_or_nothing() {
-        let shares = [0.0, 0.04, 0.4, 70.76, 100.0, 12.0].map(share);
-        assert_eq!(shares, ["0", "0", "0.4", "70.8", "100", "12.0"]);
+        let shares = [0.0, 0.003, 0.04, 0.4, 70.76, 100.0, 12.0].map(share);
+        assert_eq!(shares, ["0", "< 0.01", "0.04", "0.4", "70.8", "100", "12.0"]);
+        assert_eq!([0.0, 0.03, 99.98].map(end), ["0", "0", "100"]);
     }
 }

@@ -94,10 +94,8 @@ fn power_answer(power: &Power) -> String {
 /// The common plan, and what it takes.
 fn common(power: &Power) -> String {
     let Some(CommonPlan { effort, sweep_s, gate_s }) = &power.summary.common else {
-        return format!(
-            "no plan of at most 30 accepted sweeps and 100 rounds lets them see their thresholds with {}",
-            number::count(power.fresh_sweeps as usize, "fresh sweep")
-        );
+        return "no plan of at most 30 accepted sweeps, 4 fresh ones and 100 rounds, the same for all, lets them see theirs"
+            .to_owned();
     };
     let time = match (sweep_s, gate_s) {
         (Some(sweep), Some(gate)) => {
@@ -163,7 +161,7 @@ fn power_cells(row: &MetricPower, timed: bool, emulated: bool, columns: Columns)
     cells.extend([right(paint::ink(ink, &seen)), right(format!("{} %", row.threshold_pct))]);
     let plan = match (&row.plan, row.best_pct) {
         (Some(plan), _) => format!("{} + {} × {}", plan.baseline_sweeps, plan.fresh_sweeps, plan.rounds),
-        (None, Some(best)) => paint::ink(ink, &format!("none, best {}", size(best))),
+        (None, Some(best)) => paint::ink(ink, &format!("none, best {}", size(above(best)))),
         (None, None) => paint::ink(Ink::Faint, &clean::text(&row.reason)),
     };
     cells.push(Cell::new(plan));
@@ -171,6 +169,11 @@ fn power_cells(row: &MetricPower, timed: bool, emulated: bool, columns: Columns)
         cells.push(right(row.plan_s.map(number::duration).unwrap_or_default()));
     }
     cells
+}
+
+/// Rounded up to a tenth, so that what is not within a threshold does not look as if it were.
+fn above(pct: f64) -> f64 {
+    (pct * 10.0).ceil() / 10.0
 }
 
 /// A size in percent: `3.2 %`, `140 %`.
