@@ -11,6 +11,15 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 passed or nothing changed; 1 regressed; 2 usage or configuration; 3 could not measure;
 4 inconclusive (only with --strict); 10 changed (only fingerprint --diff).";
 
+const JUDGE_EXAMPLES: &str = "\
+Examples: tollgate judge --baseline before.csv --candidate after.csv --format json
+          tollgate judge --self-test --profile smoke";
+
+const POWER_EXAMPLES: &str = "\
+Examples: tollgate power --profile smoke
+          tollgate power --rounds 50 --fresh 4     (what would be seen with so many?)
+          tollgate power --baseline before.csv --format json";
+
 /// The continuous regression monitor for the overhead of Docker and KVM.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = EXIT_CODES, max_term_width = 110)]
@@ -52,10 +61,11 @@ pub enum Command {
     )]
     Sweep(SweepArgs),
     /// Judges stored sweeps against the baselines, or one samples CSV against another
-    #[command(
-        after_help = "Example: tollgate judge --baseline before.csv --candidate after.csv --format json"
-    )]
+    #[command(after_help = JUDGE_EXAMPLES)]
     Judge(JudgeArgs),
+    /// Says which changes the stored baselines let be seen, and what it takes to see more
+    #[command(after_help = POWER_EXAMPLES)]
+    Power(PowerArgs),
     /// Writes the report of a stored sweep, or of two samples CSVs
     #[command(after_help = "Example: tollgate report --format html --output report.html")]
     Report(ReportArgs),
@@ -168,14 +178,40 @@ pub struct JudgeArgs {
     #[command(flatten)]
     pub files: Files,
     /// The sweeps to judge, in order of time: the first screens, the others confirm
-    #[arg(value_name = "SWEEP", conflicts_with = "baseline", required_unless_present = "baseline")]
+    #[arg(value_name = "SWEEP", conflicts_with = "baseline", required_unless_present_any = ["baseline", "self_test"])]
     pub sweeps: Vec<SweepId>,
+    /// Judges the baselines themselves (or those of --baseline), in which nothing changed: the rate of false alarms
+    #[arg(long, conflicts_with_all = ["sweeps", "candidate", "strict"])]
+    pub self_test: bool,
+    /// Whose baselines the self-test judges
+    #[arg(long, value_enum, default_value_t = Profile::Smoke, requires = "self_test", conflicts_with_all = ["baseline", "sweeps"])]
+    pub profile: Profile,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// An inconclusive result is a failure (exit code 4)
     #[arg(long)]
     pub strict: bool,
+}
+
+/// Of `power`.
+#[derive(Debug, Args)]
+pub struct PowerArgs {
+    /// Whose baselines
+    #[arg(long, value_enum, default_value_t = Profile::Smoke, conflicts_with = "baseline")]
+    pub profile: Profile,
+    /// Samples CSV of the baseline instead of stored sweeps
+    #[arg(long, value_name = "CSV")]
+    pub baseline: Option<PathBuf>,
+    /// Rounds of a sweep instead of the measured ones
+    #[arg(long, value_parser = clap::value_parser!(u32).range(3..=1000))]
+    pub rounds: Option<u32>,
+    /// Fresh sweeps that confirm
+    #[arg(long, value_name = "K", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=30))]
+    pub fresh: u32,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 /// How a report is written.

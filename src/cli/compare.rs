@@ -8,11 +8,12 @@ use crate::judge::{self, cells};
 use crate::model::format::JUDGEMENT_FORMAT;
 use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
 use crate::pipeline::gate::{changes, judge_sweeps};
-use crate::pipeline::policy;
+use crate::pipeline::{policy, self_test};
 use crate::{report, samples, wiring};
 use std::path::Path;
 
-fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
+/// The sweeps of a samples CSV.
+pub(super) fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
     samples::parse(&text, &name).map_err(Failure::usage)
@@ -125,9 +126,11 @@ fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
     if !sweep.partial {
         sweeps.extend(fresh_of(config, &sweep)?);
     }
-    let judgement = judge_sweeps(&baselines, &sweeps, &policy::load(config)?);
+    let policy = policy::load(config)?;
+    let judgement = judge_sweeps(&baselines, &sweeps, &policy);
     let changed = changes(&baselines, &sweep.fingerprint);
     let baseline = accepted.then(|| "accepted as baseline".to_owned());
     let summary = cells(&sweep);
-    Ok(GateResult::of_sweep(&sweep, judgement, changed, summary, baseline))
+    let result = GateResult::of_sweep(&sweep, judgement, changed, summary, baseline);
+    Ok(GateResult { self_test: self_test::of(&baselines, &policy), ..result })
 }

@@ -4,6 +4,7 @@
 
 mod args;
 mod baseline;
+mod baselines;
 mod compare;
 mod gate;
 mod host;
@@ -141,7 +142,9 @@ async fn run(cli: Cli, cancel: &CancellationToken) -> Result<Outcome, Failure> {
     match cli.command {
         Command::Gate(args) => gate::gate(&config, &args, cancel).await,
         Command::Sweep(args) => gate::sweep(&config, &args, cancel).await,
+        Command::Judge(args) if args.self_test => baselines::self_test(&config, &args),
         Command::Judge(args) => compare::judge(&config, &args),
+        Command::Power(args) => baselines::power(&config, &args),
         Command::Report(args) => compare::report(&config, &args),
         Command::Baseline(command) => baseline::baseline(&config, &command),
         Command::List(args) => list::list(&config, &args).await,

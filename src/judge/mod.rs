@@ -6,18 +6,25 @@ mod baseline;
 mod common;
 mod comparable;
 mod conclude;
+mod cost;
 mod decision;
 mod effort;
 mod exact;
+#[cfg(test)]
+mod fixtures;
 mod pair;
 pub mod policy;
+pub mod power;
+mod present;
 mod reason;
 mod screen;
+pub mod self_test;
 mod subject;
 pub mod summary;
 
 pub use decision::{count, decide};
 pub use policy::{Deltas, EnvironmentDeltas, Override, Policy, PolicyError, SomeDeltas, Threshold};
+pub use self_test::self_test;
 pub use summary::cells;
 
 use crate::{

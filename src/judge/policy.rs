@@ -12,8 +12,6 @@ pub struct Policy {
     pub alpha: f64,
     /// False discovery rate of the confirmed changes of a suite: .05.
     pub q: f64,
-    /// How often a gate confirms: blocks of two fresh sweeps, 1 or 2. The second repeats what the first left open.
-    pub blocks: u32,
     /// The newest baseline sweeps that count: 30. Older ones describe another host.
     pub max_baseline_sweeps: usize,
     /// Share of the rounds that must have given a value: .8. With fewer the measurement failed.
@@ -109,7 +107,6 @@ impl Default for Policy {
         Self {
             alpha: 0.05,
             q: 0.05,
-            blocks: 1,
             max_baseline_sweeps: 30,
             min_rounds_share: 0.8,
             blocks: 1,
@@ -209,9 +206,6 @@ impl Policy {
             if !(level > 0.0 && level <= 0.5) {
                 return Err(bad(key, level.to_string(), "a level above 0 and at most 0.5"));
             }
-        }
-        if !(1..=2).contains(&self.blocks) {
-            return Err(bad("blocks", self.blocks.to_string(), "1 or 2"));
         }
         if self.max_baseline_sweeps == 0 {
             return Err(bad("max_baseline_sweeps", "0".to_owned(), "at least 1"));
@@ -359,7 +353,6 @@ mod tests {
             "[metrics.\"a/b/c\"]\ndelta_abs = 0",
             "[environments.moon.delta_pct]\ncpu = 3",
             "[environments.kvm.delta_pct]\ncpu = -3",
-            "blocks = 3",
         ] {
             let policy: Policy = toml::from_str(bad).expect(bad);
             assert!(policy.check().is_err(), "{bad}");

@@ -4,7 +4,7 @@ use super::allocate::{self, allocate};
 use super::confirm::{Confirmed, Task, confirm};
 use super::sweep::{Request, sweep};
 use super::whole::comparable;
-use super::{PipelineError, accept, fingerprint, host_class, policy};
+use super::{PipelineError, accept, fingerprint, host_class, policy, self_test};
 use crate::config::Config;
 use crate::environment::image::BenchImage;
 use crate::judge::{self, cells};
@@ -47,7 +47,7 @@ pub async fn gate(
     cancel: &CancellationToken,
 ) -> Result<GateResult, PipelineError> {
     let began = Instant::now();
-    let policy = policy::load(config)?;
+    let policy::Rules { judge: policy, budget: ruled } = policy::rules(config)?;
     let store = wiring::store(config);
     let mut request = request.clone();
     if request.resume.is_none() {
@@ -72,7 +72,7 @@ pub async fn gate(
     // A resumed sweep says itself what it is; the command line may say something else.
     let profile = Profile::from_str(&first.profile, false).unwrap_or(profile);
     let baselines = store.baselines(&first.host_class, &first.profile)?;
-    let budget = conditions.budget.unwrap_or(config.profile(profile).budget);
+    let budget = conditions.budget.or(ruled).unwrap_or(config.profile(profile).budget);
     let task =
         Task { config, profile, baselines: &baselines, policy: &policy, budget, began, progress, cancel };
     let Confirmed { judgement, fresh, confirmation } = confirm(&task, first.clone()).await?;
@@ -84,7 +84,8 @@ pub async fn gate(
     };
     let summary = cells(&first);
     let result = GateResult::of_sweep(&first, judgement, changed, summary, Some(baseline));
-    Ok(GateResult { confirmation, ..result })
+    let self_test = self_test::of(&baselines, &policy);
+    Ok(GateResult { confirmation, self_test, ..result })
 }
 
 /// Rounds of the cases that get another number than the profile's: where the last verdicts were least sure.

@@ -7,6 +7,7 @@ pub mod confirm;
 pub mod gate;
 pub mod policy;
 pub mod resume;
+pub mod self_test;
 pub mod sweep;
 pub mod whole;
 

@@ -1,6 +1,6 @@
 //! The documented JSON formats: pretty, in the order of the model's fields, with a newline at the end.
 
-use crate::model::{GateResult, Judgement};
+use crate::model::{GateResult, Judgement, Power, SelfTest};
 use serde::Serialize;
 
 /// `gate --format json`.
@@ -11,6 +11,16 @@ pub fn gate_json(result: &GateResult) -> String {
 /// `judge --format json`.
 pub fn judgement_json(judgement: &Judgement) -> String {
     pretty(judgement)
+}
+
+/// `judge --self-test --format json`.
+pub fn self_test_json(test: &SelfTest) -> String {
+    pretty(test)
+}
+
+/// `power --format json`.
+pub fn power_json(power: &Power) -> String {
+    pretty(power)
 }
 
 fn pretty<T: Serialize>(value: &T) -> String {

@@ -6,7 +6,7 @@
 use super::answer::{self, Answer, Tone};
 use super::troubles::{self, Trouble};
 use super::view::{self, Toll, TollTable};
-use super::{clean, number};
+use super::{clean, number, self_test};
 use crate::model::{Change, EnvironmentName, GateResult, Judgement, Verdict, VerdictKind};
 use std::fmt::Write as _;
 
@@ -48,6 +48,7 @@ pub fn gate_markdown(result: &GateResult) -> String {
             page.legend(&tolls);
         });
     }
+    page.self_test(result);
     page.fingerprint(result);
     page.finish()
 }
@@ -258,6 +259,21 @@ impl Page {
                 clean::markdown(&clean::text(&p.observed))
             ));
         }
+    }
+
+    fn self_test(&mut self, result: &GateResult) {
+        let Some(test) = &result.self_test else { return };
+        self.folded(&format!("Self-test: {}", self_test::sentence(test)), |page| {
+            page.line("| | metrics | regressed | candidates of the screen |");
+            page.line("|---|--:|---|---|");
+            for row in self_test::rows(test) {
+                let cells = [row.name, &row.metrics, &row.confirmed, &row.screened].map(clean::markdown);
+                page.line(&format!("| {} |", cells.join(" | ")));
+            }
+            for text in self_test::EXPLANATION {
+                page.paragraph(&clean::markdown(text));
+            }
+        });
     }
 
     fn fingerprint(&mut self, result: &GateResult) {

@@ -10,6 +10,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod number;
+pub mod self_test;
 pub mod terminal;
 pub mod troubles;
 pub mod view;
@@ -18,6 +19,6 @@ pub mod view;
 mod fixtures;
 
 pub use html::{gate_html, judgement_html};
-pub use json::{gate_json, judgement_json};
+pub use json::{gate_json, judgement_json, power_json, self_test_json};
 pub use markdown::{gate_markdown, judgement_markdown};
-pub use terminal::{TerminalStyle, gate_table, judgement_table};
+pub use terminal::{TerminalStyle, gate_table, judgement_table, power_table, self_test_table};

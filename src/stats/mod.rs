@@ -2,6 +2,7 @@
 //! policies; `docs/statistics.md` tells why these and not the usual ones.
 
 pub mod fdr;
+pub mod interval;
 pub mod moderation;
 pub mod power;
 pub mod robust;
@@ -9,5 +10,6 @@ pub mod student;
 pub mod ttest;
 
 pub use fdr::benjamini_hochberg;
+pub use interval::clopper_pearson;
 pub use moderation::{Prior, fit_prior};
 pub use ttest::{Comparison, Variance};

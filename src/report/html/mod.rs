@@ -22,6 +22,7 @@ pub fn gate_html(result: &GateResult) -> String {
         @if tolls.is_informative() { (tables::heat_map(&tolls, emulated, warning.as_deref())) }
         (tables::troubles(&troubles::of_gate(result), emulated))
         (tables::proofs(&result.proofs, emulated))
+        (tables::self_test(result))
         (tables::timing(result))
         (tables::fingerprint(&result.fingerprint))
         (page::reproduce(result))
@@ -88,6 +89,16 @@ mod tests {
         let (before, rest) = page.split_once("<style>").expect("a style");
         let (_, after) = rest.split_once("</style>").expect("its end");
         format!("{before}{after}").replace("><", ">\n<")
+    }
+
+    #[test]
+    fn the_self_test_is_a_sentence_and_a_row_for_each_family() {
+        let page = gate_html(&fixtures::unchanged());
+        assert!(page.contains("0 false alarms in 84 suites of 3 sweeps resampled from 9 accepted ones"));
+        for row in ["whole suites", "cpu", "disk"] {
+            assert!(page.contains(&format!("<th scope=\"row\">{row}</th>")), "{row}");
+        }
+        assert!(!gate_html(&fixtures::regression()).contains("Self-test"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::charts::{self, Scale};
 use crate::model::{Change, EnvironmentName, Fingerprint, GateResult, Proof, Verdict, VerdictKind};
 use crate::report::troubles::Trouble;
 use crate::report::view::{self, Toll, TollRow, TollTable};
-use crate::report::{clean, number};
+use crate::report::{clean, number, self_test as words};
 use maud::{Markup, html};
 
 /// Component, before and after.
@@ -247,6 +247,43 @@ pub(super) fn proofs(proofs: &[Proof], emulated: bool) -> Markup {
                             }
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// What the judge says of the baselines themselves.
+pub(super) fn self_test(result: &GateResult) -> Markup {
+    html! {
+        @if let Some(test) = &result.self_test {
+            section {
+                h2 { "Self-test" }
+                p { (words::sentence(test)) "." }
+                @if test.is_tested() {
+                    div.scroll {
+                        table {
+                            thead {
+                                tr {
+                                    th scope="col" { "" }
+                                    th.n scope="col" { "metrics" }
+                                    th.n scope="col" { "regressed" }
+                                    th.n scope="col" { "candidates of the screen" }
+                                }
+                            }
+                            tbody {
+                                @for row in words::rows(test) {
+                                    tr {
+                                        th scope="row" { (row.name) }
+                                        td.n { (row.metrics) }
+                                        td.n { (row.confirmed) }
+                                        td.n { (row.screened) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    @for text in words::EXPLANATION { p.caption { (text) } }
                 }
             }
         }

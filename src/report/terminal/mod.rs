@@ -1,12 +1,14 @@
 //! The table that `gate`, `sweep` and `judge` print: understood at a glance, from 80 columns upward.
 
+mod baselines;
 mod paint;
 mod tables;
 
 use super::answer::{self, Answer, Tone};
 use super::troubles::{self, Trouble};
-use super::{clean, view};
+use super::{clean, self_test, view};
 use crate::model::{GateResult, Judgement, VerdictKind};
+pub use baselines::{power_table, self_test_table};
 use paint::Ink;
 
 /// How wide, and whether in colour. Both are the caller's to find out.
@@ -77,6 +79,10 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
                 Ink::Bad,
             );
         }
+    }
+    if let Some(test) = &result.self_test {
+        out.gap();
+        out.wrapped("Self-test: ", &self_test::sentence(test), Ink::Plain);
     }
     let timing = view::timing(result);
     if timing.is_some() || result.confirmation.is_some() {

@@ -7,21 +7,21 @@ use crate::report::{clean, number};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// Columns by two spaces, one thin line below the header.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+pub(super) const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 const BARE: TableStyle = TableStyle::new();
 
-fn table(style: TableStyle) -> Table {
+pub(super) fn table(style: TableStyle) -> Table {
     let mut table = Table::new();
     table.load_style(style).force_no_tty().set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 
-fn right(text: impl ToString) -> Cell {
+pub(super) fn right(text: impl ToString) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
 /// The first layout that fits the width; the last one is made to fit by wrapping.
-fn fitting(layouts: Vec<Table>, width: u16) -> String {
+pub(super) fn fitting(layouts: Vec<Table>, width: u16) -> String {
     let last = layouts.len().saturating_sub(1);
     let mut text = String::new();
     for (at, mut table) in layouts.into_iter().enumerate() {
