@@ -4,6 +4,7 @@
 mod error;
 mod guess;
 mod parse;
+mod table;
 mod write;
 
 pub use error::SamplesError;

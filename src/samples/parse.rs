@@ -1,13 +1,9 @@
 //! Samples CSV to samples.
 
-use super::{COLUMNS, SamplesError, error::shorten, guess::info_of};
-use crate::model::{
-    Better, Comparability, EnvironmentName, HostClass, MetricInfo, MetricKey, SeriesKey, SweepId,
-    SweepSamples,
-};
+use super::{COLUMNS, SamplesError, error::shorten, table::Table};
+use crate::model::{Better, MetricKey, SweepSamples};
 use chrono::{DateTime, Utc};
 use csv::StringRecord;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the text of a samples CSV. `file` is only its name in messages.
 ///
@@ -16,13 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn parse(text: &str, file: &str) -> Result<Vec<SweepSamples>, SamplesError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader =
-        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::Headers).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|e| syntax(&e, file))?.clone();
     let columns = Columns::of(&header, file)?;
-    let mut table =
-        Table { file, sweeps: BTreeMap::new(), metrics: BTreeMap::new(), samples: BTreeMap::new() };
-    for record in reader.records() {
-        let record = record.map_err(|e| syntax(&e, file))?;
+    let mut table = Table::default();
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|e| syntax(&e, file))? {
         let line = record.position().map_or(0, csv::Position::line);
         if record.len() != header.len() {
             let (found, expected) = (record.len(), header.len());
@@ -30,7 +25,7 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<SweepSamples>, SamplesError> 
         }
         table.add(&Row { file, line, record: &record, columns: &columns })?;
     }
-    if table.samples.is_empty() {
+    if table.is_empty() {
         return Err(SamplesError::Empty { file: file.to_owned() });
     }
     Ok(table.into_sweeps())
@@ -87,17 +82,19 @@ fn nearest(name: &str) -> Option<&'static str> {
 }
 
 /// One row, and what is needed to complain of it.
-struct Row<'a> {
-    file: &'a str,
-    line: u64,
+pub(super) struct Row<'a> {
+    pub file: &'a str,
+    pub line: u64,
     record: &'a StringRecord,
     columns: &'a Columns,
 }
 
 impl Row<'_> {
-    fn text(&self, column: &'static str) -> &str {
+    /// The text of a column without space around it (the reader of CSV would copy every record to trim it); empty when
+    /// there is none of that name.
+    pub fn text(&self, column: &'static str) -> &str {
         let known = COLUMNS.iter().position(|c| *c == column);
-        known.and_then(|i| self.record.get(self.columns.0[i])).unwrap_or_default()
+        known.and_then(|i| self.record.get(self.columns.0[i])).unwrap_or_default().trim()
     }
 
     fn bad(&self, column: &'static str, expected: impl Into<String>) -> SamplesError {
@@ -119,7 +116,7 @@ impl Row<'_> {
         Ok(text.to_owned())
     }
 
-    fn unit(&self) -> Result<String, SamplesError> {
+    pub fn unit(&self) -> Result<String, SamplesError> {
         let text = self.text("unit");
         if text.chars().any(char::is_control) {
             return Err(self.bad("unit", "a unit on one line, such as MB/s"));
@@ -127,27 +124,27 @@ impl Row<'_> {
         Ok(text.to_owned())
     }
 
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    pub fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
         &self,
         column: &'static str,
     ) -> Result<T, SamplesError> {
         self.text(column).parse().map_err(|e: T::Err| self.bad(column, format!("a usable name ({e})")))
     }
 
-    fn started_at(&self) -> Result<DateTime<Utc>, SamplesError> {
+    pub fn started_at(&self) -> Result<DateTime<Utc>, SamplesError> {
         DateTime::parse_from_rfc3339(self.text("started_at"))
             .map(|at| at.with_timezone(&Utc))
             .map_err(|_| self.bad("started_at", "a time as in RFC 3339, such as 2026-11-23T12:34:56Z"))
     }
 
-    fn round(&self) -> Result<u32, SamplesError> {
+    pub fn round(&self) -> Result<u32, SamplesError> {
         match self.text("round").parse() {
             Ok(round) if round > 0 => Ok(round),
             _ => Err(self.bad("round", "a whole number from 1")),
         }
     }
 
-    fn better(&self) -> Result<Better, SamplesError> {
+    pub fn better(&self) -> Result<Better, SamplesError> {
         match self.text("better") {
             "higher" => Ok(Better::Higher),
             "lower" => Ok(Better::Lower),
@@ -155,18 +152,18 @@ impl Row<'_> {
         }
     }
 
-    fn value(&self) -> Result<f64, SamplesError> {
+    pub fn value(&self) -> Result<f64, SamplesError> {
         self.text("value")
             .parse()
             .map_err(|_| self.bad("value", "a decimal number such as 12.5 (NaN where the round failed)"))
     }
 
-    fn metric(&self) -> Result<MetricKey, SamplesError> {
+    pub fn metric(&self) -> Result<MetricKey, SamplesError> {
         Ok(MetricKey::new(self.name("workload")?, self.name("case")?, self.name("metric")?))
     }
 
     /// Refuses a second text for what can have only one.
-    fn same<T: PartialEq>(
+    pub fn same<T: PartialEq>(
         &self,
         (now, before, first): (&T, &T, u64),
         column: &'static str,
@@ -184,93 +181,6 @@ impl Row<'_> {
             found: text(now),
             before: text(before),
         })
-    }
-}
-
-/// What is said once for a sweep, and the line that said it first.
-struct SweepHead {
-    line: u64,
-    host_class: HostClass,
-    started_at: DateTime<Utc>,
-}
-
-/// The rows so far.
-struct Table<'a> {
-    file: &'a str,
-    sweeps: BTreeMap<SweepId, SweepHead>,
-    metrics: BTreeMap<MetricKey, (u64, MetricInfo)>,
-    samples: BTreeMap<(SweepId, SeriesKey, u32), (u64, f64)>,
-}
-
-impl Table<'_> {
-    fn add(&mut self, row: &Row<'_>) -> Result<(), SamplesError> {
-        let sweep = self.sweep(row)?;
-        let metric = self.metric(row)?;
-        let environment: EnvironmentName = row.parsed("environment")?;
-        let (round, value) = (row.round()?, row.value()?);
-        let key = (sweep, SeriesKey { metric, environment }, round);
-        if let Some((first, _)) = self.samples.get(&key) {
-            let (sweep, SeriesKey { metric, environment }, _) = &key;
-            let sample = format!("round {round} of {metric} in {environment} of sweep {sweep}");
-            let file = self.file.to_owned();
-            return Err(SamplesError::DuplicateRow { file, line: row.line, first: *first, sample });
-        }
-        self.samples.insert(key, (row.line, value));
-        Ok(())
-    }
-
-    fn sweep(&mut self, row: &Row<'_>) -> Result<SweepId, SamplesError> {
-        let id: SweepId = row.parsed("sweep")?;
-        let (host_class, started_at): (HostClass, _) = (row.parsed("host_class")?, row.started_at()?);
-        let Some(head) = self.sweeps.get(&id) else {
-            self.sweeps.insert(id.clone(), SweepHead { line: row.line, host_class, started_at });
-            return Ok(id);
-        };
-        let subject = || format!("sweep {id}");
-        row.same((&host_class, &head.host_class, head.line), "host_class", ToString::to_string, subject)?;
-        row.same((&started_at, &head.started_at, head.line), "started_at", DateTime::to_rfc3339, subject)?;
-        Ok(id)
-    }
-
-    fn metric(&mut self, row: &Row<'_>) -> Result<MetricKey, SamplesError> {
-        let key = row.metric()?;
-        let (unit, better) = (row.unit()?, row.better()?);
-        let Some((line, info)) = self.metrics.get(&key) else {
-            let info = info_of(&key, unit, better);
-            self.metrics.insert(key.clone(), (row.line, info));
-            return Ok(key);
-        };
-        let subject = || format!("metric {key}");
-        row.same((&unit, &info.unit, *line), "unit", String::clone, subject)?;
-        row.same((&better, &info.better, *line), "better", |b| b.as_str().to_owned(), subject)?;
-        Ok(key)
-    }
-
-    fn into_sweeps(self) -> Vec<SweepSamples> {
-        let mut sweeps: BTreeMap<SweepId, SweepSamples> = BTreeMap::new();
-        for (id, head) in self.sweeps {
-            let samples = SweepSamples {
-                host_class: head.host_class,
-                sweep: id.clone(),
-                started_at: head.started_at,
-                comparability: Comparability::default(),
-                metrics: BTreeMap::new(),
-                series: BTreeMap::new(),
-                failed: BTreeMap::new(),
-                regimes: BTreeSet::new(),
-            };
-            sweeps.insert(id, samples);
-        }
-        for ((id, key, round), (_, value)) in self.samples {
-            let (Some(sweep), Some((_, info))) = (sweeps.get_mut(&id), self.metrics.get(&key.metric)) else {
-                continue;
-            };
-            sweep.metrics.entry(key.metric.clone()).or_insert_with(|| info.clone());
-            sweep.series.entry(key).or_default().insert(round, value);
-        }
-        let mut sweeps: Vec<SweepSamples> = sweeps.into_values().collect();
-        sweeps.sort_by(|a, b| (a.started_at, &a.sweep).cmp(&(b.started_at, &b.sweep)));
-        sweeps
     }
 }
 

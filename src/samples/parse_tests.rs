@@ -1,6 +1,8 @@
 use super::*;
-use crate::samples::write;
+use crate::model::{Comparability, MetricInfo, SeriesKey};
+use crate::samples::{guess::info_of, write};
 use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 const HEADER: &str = "host_class,sweep,started_at,round,workload,case,metric,unit,better,environment,value";
 
