@@ -70,7 +70,7 @@ impl Baseline {
 }
 
 /// What differs in the definition of the metric itself.
-fn definition(then: &SweepSamples, now: &SweepSamples, key: &SeriesKey) -> Option<String> {
+pub(super) fn definition(then: &SweepSamples, now: &SweepSamples, key: &SeriesKey) -> Option<String> {
     let (a, b) = (then.metrics.get(&key.metric)?, now.metrics.get(&key.metric)?);
     if a.unit != b.unit {
         return Some(format!("the unit was {:?} and is {:?}", a.unit, b.unit));
