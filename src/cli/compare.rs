@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::exit::Outcome;
 use crate::judge::{self, cells};
 use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
-use crate::pipeline::gate::{changes, judge_sweep};
+use crate::pipeline::gate::{changes, drifts, judge_sweep};
 use crate::pipeline::policy;
 use crate::{report, samples, wiring};
 use std::path::Path;
@@ -21,7 +21,9 @@ fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
 fn of_files(config: &Config, files: &Files) -> Result<Option<Judgement>, Failure> {
     let (Some(baseline), Some(candidate)) = (&files.baseline, &files.candidate) else { return Ok(None) };
     let policy = policy::load(config)?;
-    Ok(Some(judge::judge(&read_samples(baseline)?, &read_samples(candidate)?, &policy)))
+    let baseline = read_samples(baseline)?;
+    let judgement = judge::judge(&baseline, &read_samples(candidate)?, &policy);
+    Ok(Some(Judgement { drifts: judge::drifts(&baseline, &policy), ..judgement }))
 }
 
 fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
@@ -32,12 +34,16 @@ fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
     let store = wiring::store(config);
     let mut sweeps = ids.iter().map(|id| store.load(id)).collect::<Result<Vec<_>, _>>()?;
     sweeps.sort_by_key(|s| s.started_at);
-    let Some(first) = sweeps.first() else { return Err(Failure::usage("no sweep is given")) };
+    let (Some(first), Some(last)) = (sweeps.first(), sweeps.last()) else {
+        return Err(Failure::usage("no sweep is given"));
+    };
     let all = store.baselines(&first.host_class, &first.profile)?;
     let before = all.iter().filter(|b| b.started_at < first.started_at);
     let baselines: Vec<SweepSamples> = before.map(SweepSamples::from).collect();
     let candidates: Vec<SweepSamples> = sweeps.iter().map(SweepSamples::from).collect();
-    Ok(judge::judge(&baselines, &candidates, &policy::load(config)?))
+    let policy = policy::load(config)?;
+    let judgement = judge::judge(&baselines, &candidates, &policy);
+    Ok(Judgement { drifts: drifts(&all, last.started_at, &policy), ..judgement })
 }
 
 /// `judge`.
@@ -95,8 +101,10 @@ fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
     let sweep = store.load(id)?;
     let all = store.baselines(&sweep.host_class, &sweep.profile)?;
     let accepted = all.iter().any(|b| b.sweep == *id);
+    let policy = policy::load(config)?;
+    let drifts = drifts(&all, sweep.started_at, &policy);
     let baselines: Vec<Sweep> = all.into_iter().filter(|b| b.started_at < sweep.started_at).collect();
-    let judgement = judge_sweep(&baselines, &sweep, &policy::load(config)?);
+    let judgement = Judgement { drifts, ..judge_sweep(&baselines, &sweep, &policy) };
     let changed = changes(&baselines, &sweep.fingerprint);
     let baseline = accepted.then(|| "accepted as baseline".to_owned());
     let summary = cells(&sweep);

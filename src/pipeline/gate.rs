@@ -6,13 +6,13 @@ use crate::config::{Acceptance, Config};
 use crate::judge::{self, cells};
 use crate::model::format::GATE_FORMAT;
 use crate::model::{
-    AcceptedBy, Change, Component, Decision, Fingerprint, GateResult, HostClass, Judgement, Sweep,
+    AcceptedBy, Change, Component, Decision, Drift, Fingerprint, GateResult, HostClass, Judgement, Sweep,
     SweepSamples, TimingSummary, VerdictKind,
 };
 use crate::sweep::Progress;
 use crate::wiring;
 use crate::workload::Profile;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +67,9 @@ pub async fn gate(
     } else {
         accept(config, &measured, &judgement)?
     };
+    // Read anew: this sweep may be among them now.
+    let accepted = store.baselines(&measured.host_class, &measured.profile)?;
+    let judgement = Judgement { drifts: drifts(&accepted, measured.started_at, &policy), ..judgement };
     let summary = cells(&measured);
     Ok(GateResult::of_sweep(&measured, judgement, changed, summary, Some(baseline)))
 }
@@ -106,6 +109,13 @@ pub fn judge_sweep(baselines: &[Sweep], measured: &Sweep, policy: &judge::Policy
         baselines.iter().filter(|b| b.started_at < measured.started_at).map(SweepSamples::from).collect();
     let judgement = judge::judge(&before, &[SweepSamples::from(measured)], policy);
     Judgement { version: GATE_FORMAT, ..judgement }
+}
+
+/// The slow drifts in the accepted sweeps that began no later than `until`. They do not change the decision.
+pub fn drifts(accepted: &[Sweep], until: DateTime<Utc>, policy: &judge::Policy) -> Vec<Drift> {
+    let history: Vec<SweepSamples> =
+        accepted.iter().filter(|b| b.started_at <= until).map(SweepSamples::from).collect();
+    judge::drifts(&history, policy)
 }
 
 /// Accepts a sweep that passes. The text begins with "accepted" exactly when it is a baseline now.
