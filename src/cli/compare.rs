@@ -7,7 +7,7 @@ use crate::exit::Outcome;
 use crate::judge::{self, cells};
 use crate::model::format::JUDGEMENT_FORMAT;
 use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
-use crate::pipeline::gate::{changes, judge_sweeps};
+use crate::pipeline::gate::{changes, drifts, judge_sweeps};
 use crate::pipeline::{policy, self_test};
 use crate::{report, samples, wiring};
 use std::path::Path;
@@ -23,7 +23,9 @@ pub(super) fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
 fn of_files(config: &Config, files: &Files) -> Result<Option<Judgement>, Failure> {
     let (Some(baseline), Some(candidate)) = (&files.baseline, &files.candidate) else { return Ok(None) };
     let policy = policy::load(config)?;
-    Ok(Some(judge::judge(&read_samples(baseline)?, &read_samples(candidate)?, &policy)))
+    let baseline = read_samples(baseline)?;
+    let judgement = judge::judge(&baseline, &read_samples(candidate)?, &policy);
+    Ok(Some(Judgement { drifts: judge::drifts(&baseline, &policy), ..judgement }))
 }
 
 fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
@@ -34,10 +36,14 @@ fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
     let store = wiring::store(config);
     let mut sweeps = ids.iter().map(|id| store.load(id)).collect::<Result<Vec<_>, _>>()?;
     sweeps.sort_by_key(|s| s.started_at);
-    let Some(first) = sweeps.first() else { return Err(Failure::usage("no sweep is given")) };
+    let (Some(first), Some(last)) = (sweeps.first(), sweeps.last()) else {
+        return Err(Failure::usage("no sweep is given"));
+    };
     let all = store.baselines(&first.host_class, &first.profile)?;
-    let judgement = judge_sweeps(&all, &sweeps, &policy::load(config)?);
-    Ok(Judgement { version: JUDGEMENT_FORMAT, ..judgement })
+    let policy = policy::load(config)?;
+    let judgement = judge_sweeps(&all, &sweeps, &policy);
+    let drifts = drifts(&all, last.started_at, &policy);
+    Ok(Judgement { version: JUDGEMENT_FORMAT, drifts, ..judgement })
 }
 
 /// `judge`.
@@ -121,13 +127,14 @@ fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
     let sweep = store.load(id)?;
     let all = store.baselines(&sweep.host_class, &sweep.profile)?;
     let accepted = all.iter().any(|b| b.sweep == *id);
+    let policy = policy::load(config)?;
+    let drifts = drifts(&all, sweep.started_at, &policy);
     let baselines: Vec<Sweep> = all.into_iter().filter(|b| b.started_at < sweep.started_at).collect();
     let mut sweeps = vec![sweep.clone()];
     if !sweep.partial {
         sweeps.extend(fresh_of(config, &sweep)?);
     }
-    let policy = policy::load(config)?;
-    let judgement = judge_sweeps(&baselines, &sweeps, &policy);
+    let judgement = Judgement { drifts, ..judge_sweeps(&baselines, &sweeps, &policy) };
     let changed = changes(&baselines, &sweep.fingerprint);
     let baseline = accepted.then(|| "accepted as baseline".to_owned());
     let summary = cells(&sweep);

@@ -8,6 +8,7 @@ mod comparable;
 mod conclude;
 mod cost;
 mod decision;
+mod drift;
 mod effort;
 mod exact;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod subject;
 pub mod summary;
 
 pub use decision::{count, decide};
+pub use drift::drifts;
 pub use policy::{Deltas, EnvironmentDeltas, Override, Policy, PolicyError, SomeDeltas, Threshold};
 pub use self_test::self_test;
 pub use summary::cells;
@@ -107,8 +109,6 @@ fn in_order(sweeps: &[SweepSamples]) -> Vec<&SweepSamples> {
 
 /// Lets the metrics of each family share variance: families of at least ten, prior degrees of freedom at most 50.
 fn moderate(subjects: &mut [Subject]) {
-    const FEWEST_METRICS: usize = 10;
-    const CAP: f64 = 50.0;
     for family in
         [Family::Cpu, Family::Memory, Family::Disk, Family::Network, Family::Database, Family::Lifecycle]
     {
@@ -118,12 +118,19 @@ fn moderate(subjects: &mut [Subject]) {
             .filter_map(|s| s.fit.as_mut())
             .filter(|fit| fit.sweeps >= FEWEST)
             .collect();
-        let own: Vec<Variance> =
-            fits.iter().map(|fit| Variance { s2: fit.between, df: fit.variance.df }).collect();
-        let prior = fit_prior(&own, FEWEST_METRICS, CAP);
-        for fit in &mut fits {
-            fit.variance = prior.moderate(fit.variance);
-        }
+        share(&mut fits);
+    }
+}
+
+/// Lets the metrics of one family share variance; fewer than ten keep their own.
+fn share(fits: &mut [&mut Fit]) {
+    const FEWEST_METRICS: usize = 10;
+    const CAP: f64 = 50.0;
+    let own: Vec<Variance> =
+        fits.iter().map(|fit| Variance { s2: fit.between, df: fit.variance.df }).collect();
+    let prior = fit_prior(&own, FEWEST_METRICS, CAP);
+    for fit in fits {
+        fit.variance = prior.moderate(fit.variance);
     }
 }
 

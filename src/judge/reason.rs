@@ -16,7 +16,7 @@ pub(super) fn percent(log: f64) -> f64 {
 }
 
 /// One decimal, and never "-0.0".
-fn one(x: f64) -> String {
+pub(super) fn one(x: f64) -> String {
     let text = format!("{x:.1}");
     if text == "-0.0" { "0.0".to_owned() } else { text }
 }

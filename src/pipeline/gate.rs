@@ -10,12 +10,13 @@ use crate::environment::image::BenchImage;
 use crate::judge::{self, cells};
 use crate::model::format::GATE_FORMAT;
 use crate::model::{
-    Cell, Change, Component, Decision, EnvironmentName, Fingerprint, GateResult, HostClass, Judgement, Sweep,
-    SweepSamples, TimingSummary,
+    Cell, Change, Component, Decision, Drift, EnvironmentName, Fingerprint, GateResult, HostClass, Judgement,
+    Sweep, SweepSamples, TimingSummary,
 };
 use crate::sweep::{Progress, Step};
 use crate::wiring;
 use crate::workload::Profile;
+use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -82,6 +83,9 @@ pub async fn gate(
     } else {
         "not accepted: --no-record".to_owned()
     };
+    // Read anew: these sweeps may be among them now.
+    let accepted = store.baselines(&first.host_class, &first.profile)?;
+    let judgement = Judgement { drifts: drifts(&accepted, first.started_at, &policy), ..judgement };
     let summary = cells(&first);
     let result = GateResult::of_sweep(&first, judgement, changed, summary, Some(baseline));
     let self_test = self_test::of(&baselines, &policy);
@@ -142,6 +146,13 @@ fn within(mut baseline: SweepSamples, first: &Sweep) -> SweepSamples {
         baseline.failed.retain(|(workload, case, environment), _| has(workload, case, environment));
     }
     baseline
+}
+
+/// The slow drifts in the accepted sweeps that began no later than `until`. They do not change the decision.
+pub fn drifts(accepted: &[Sweep], until: DateTime<Utc>, policy: &judge::Policy) -> Vec<Drift> {
+    let history: Vec<SweepSamples> =
+        accepted.iter().filter(|b| b.started_at <= until).map(SweepSamples::from).collect();
+    judge::drifts(&history, policy)
 }
 
 fn nothing_changed(host_class: HostClass, profile: Profile, fingerprint: Fingerprint) -> GateResult {

@@ -5,7 +5,8 @@ mod baselines;
 use crate::model::format::{GATE_FORMAT, JUDGEMENT_FORMAT};
 use crate::model::{
     Attribution, Better, CellState, CellSummary, Change, Component, Confirmation, ConfirmingSweep, Decision,
-    EnvironmentName, Fingerprint, GateResult, Judgement, Proof, TimingSummary, Verdict, VerdictKind,
+    Drift, DriftKind, EnvironmentName, Fingerprint, GateResult, Judgement, Proof, TimingSummary, Verdict,
+    VerdictKind,
 };
 pub use baselines::{power, power_of_few, self_tests};
 use chrono::{TimeZone, Utc};
@@ -129,6 +130,24 @@ fn verdict(c: &CellSummary, kind: VerdictKind, change: f64, half: f64, reason: &
         absolute: None,
         would_help: None,
         reason: reason.into(),
+    }
+}
+
+fn drift(c: &CellSummary) -> Drift {
+    Drift {
+        workload: c.workload.clone(),
+        case: c.case.clone(),
+        metric: c.metric.clone(),
+        environment: c.environment.clone(),
+        kind: DriftKind::Anchor,
+        change_pct: 5.3,
+        p: 2.4e-7,
+        sweeps: 41,
+        since: vec!["20260914T020000Z-4d5e6f".parse().expect("valid sweep")],
+        reason:
+            "rose from 12.1 to 18.0 % over 41 accepted sweeps (about 0.15 % a sweep), against a threshold of \
+                 5 %: the last 3 lie above the first 10; the largest steps begin with 20260914T020000Z-4d5e6f"
+                .into(),
     }
 }
 
@@ -260,7 +279,10 @@ pub fn unchanged() -> GateResult {
             }
         })
         .collect();
-    let mut result = base(judgement(Decision::Pass, verdicts), cells);
+    let drifting = cells.iter().find(|c| c.case == "get-c1" && c.environment == env("docker+nat"));
+    let mut judgement = judgement(Decision::Pass, verdicts);
+    judgement.drifts.extend(drifting.map(drift));
+    let mut result = base(judgement, cells);
     result.self_test = self_tests().into_iter().next();
     result
 }
@@ -413,6 +435,9 @@ pub fn hostile() -> GateResult {
     }
     let names =
         (result.cells[0].workload.clone(), result.cells[0].case.clone(), result.cells[0].metric.clone());
+    let drifting = drift(result.cells.last().expect("a cell"));
+    result.judgement.drifts =
+        vec![Drift { reason: format!("{evil}\u{1b}[2J | `x` @everyone [click](javascript:x)"), ..drifting }];
     for v in &mut result.judgement.verdicts {
         (v.workload, v.case, v.metric) = names.clone();
         v.unit = "</td><!--x-->".into();

@@ -34,6 +34,7 @@ pub fn gate_markdown(result: &GateResult) -> String {
     {
         page.tolls(&tolls, emulated, ABOVE_FOLD);
     }
+    page.drifts(judgement, emulated, ABOVE_FOLD);
     page.facts(result);
     page.troubles(&troubles::of_gate(result), emulated);
     page.failed_proofs(result);
@@ -61,6 +62,7 @@ pub fn judgement_markdown(judgement: &Judgement) -> String {
     if !notable.is_empty() {
         page.verdicts(&notable, false, ABOVE_FOLD);
     }
+    page.drifts(judgement, false, ABOVE_FOLD);
     page.troubles(&troubles::of_judgement(judgement), false);
     if notable.len() > ABOVE_FOLD {
         page.folded(&format!("All {} verdicts other than unchanged", notable.len()), |page| {
@@ -166,6 +168,30 @@ impl Page {
         }
         if verdicts.len() > most {
             self.paragraph(&format!("{} more below.", verdicts.len() - most));
+        }
+    }
+
+    /// Rises over many sweeps; nothing without any.
+    fn drifts(&mut self, judgement: &Judgement, emulated: bool, most: usize) {
+        if judgement.drifts.is_empty() {
+            return;
+        }
+        self.paragraph("Slow drifts:");
+        self.line("");
+        for d in judgement.drifts.iter().take(most) {
+            let line = format!(
+                "- ↗ {} in {}: {}; {}",
+                clean::markdown_code(&view::drift_name(d)),
+                environment(&d.environment, emulated),
+                number::change(d.change_pct),
+                clean::markdown(&clean::text(&d.reason))
+            );
+            if !self.line(&line) {
+                break;
+            }
+        }
+        if judgement.drifts.len() > most {
+            self.paragraph(&format!("{} more in the JSON and HTML reports.", judgement.drifts.len() - most));
         }
     }
 

@@ -3,7 +3,8 @@
 
 use super::{clean, number};
 use crate::model::{
-    Attribution, Base, CellState, CellSummary, EnvironmentName, GateResult, Judgement, Verdict, VerdictKind,
+    Attribution, Base, CellState, CellSummary, Drift, EnvironmentName, GateResult, Judgement, Verdict,
+    VerdictKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,6 +78,11 @@ pub fn emulation(result: &GateResult) -> Option<String> {
 /// `workload/case/metric`, cleaned.
 pub fn metric_name(verdict: &Verdict) -> String {
     clean::name(&format!("{}/{}/{}", verdict.workload, verdict.case, verdict.metric))
+}
+
+/// `workload/case/metric` of a drift, cleaned.
+pub fn drift_name(drift: &Drift) -> String {
+    clean::name(&format!("{}/{}/{}", drift.workload, drift.case, drift.metric))
 }
 
 /// The verdicts of one kind, in the judge's order.

@@ -22,13 +22,18 @@ pub fn variance(values: &[f64]) -> Option<f64> {
 
 /// Median, in the unit of the values: the middle one, or the mean of the two in the middle; none of nothing.
 pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
+    let mut values = values.to_vec();
+    let (half, odd) = (values.len() / 2, values.len() % 2 == 1);
+    if values.is_empty() {
+        return None;
+    }
+    // Selecting is linear; sorting is not.
+    let (below, upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
+    let upper = *upper;
+    if odd {
         return Some(upper);
     }
-    let lower = sorted[sorted.len() / 2 - 1];
+    let lower = below.iter().copied().max_by(f64::total_cmp)?;
     Some(lower + (upper - lower) / 2.0)
 }
 

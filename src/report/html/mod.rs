@@ -19,6 +19,7 @@ pub fn gate_html(result: &GateResult) -> String {
         (page::tiles(&result.judgement))
         (tables::changes(&result.changed))
         (verdicts(&result.judgement, emulated, warning.as_deref()))
+        (tables::drifts(&result.judgement.drifts, emulated))
         @if tolls.is_informative() { (tables::heat_map(&tolls, emulated, warning.as_deref())) }
         (tables::troubles(&troubles::of_gate(result), emulated))
         (tables::proofs(&result.proofs, emulated))
@@ -37,6 +38,7 @@ pub fn judgement_html(judgement: &Judgement) -> String {
         (page::header(&answer, &[], None))
         (page::tiles(judgement))
         (verdicts(judgement, false, None))
+        (tables::drifts(&judgement.drifts, false))
         (tables::troubles(&troubles::of_judgement(judgement), false))
     };
     page::document(&answer.sentence, &body)

@@ -1,7 +1,7 @@
 //! The sections of the page that are tables.
 
 use super::charts::{self, Scale};
-use crate::model::{Change, EnvironmentName, Fingerprint, GateResult, Proof, Verdict, VerdictKind};
+use crate::model::{Change, Drift, EnvironmentName, Fingerprint, GateResult, Proof, Verdict, VerdictKind};
 use crate::report::troubles::Trouble;
 use crate::report::view::{self, Toll, TollRow, TollTable};
 use crate::report::{clean, number, self_test as words};
@@ -200,6 +200,28 @@ fn heat(toll: &Toll) -> &'static str {
         p if p > -5.0 => "b1",
         p if p > -10.0 => "b2",
         _ => "b3",
+    }
+}
+
+/// Rises over many sweeps that no single comparison shows.
+pub(super) fn drifts(drifts: &[Drift], emulated: bool) -> Markup {
+    html! {
+        @if !drifts.is_empty() {
+            section {
+                h2 { "Slow drifts" }
+                ul.troubles {
+                    @for d in drifts {
+                        li {
+                            p {
+                                b { (view::drift_name(d)) } " in " code { (view::label(&d.environment, emulated)) } ": "
+                                (minus(&number::change(d.change_pct)))
+                            }
+                            p.reason { (clean::text(&d.reason)) }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

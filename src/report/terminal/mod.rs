@@ -6,7 +6,7 @@ mod tables;
 
 use super::answer::{self, Answer, Tone};
 use super::troubles::{self, Trouble};
-use super::{clean, self_test, view};
+use super::{clean, number, self_test, view};
 use crate::model::{GateResult, Judgement, VerdictKind};
 pub use baselines::{power_table, self_test_table};
 use paint::Ink;
@@ -61,6 +61,7 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
         out.block(&table);
         out.note(&result.judgement);
     }
+    out.drifts(&result.judgement, result.is_emulated());
     let tolls = view::toll_table(result);
     if tolls.is_informative() {
         out.heading("Tolls against native: positive is worse");
@@ -106,6 +107,7 @@ pub fn judgement_table(judgement: &Judgement, style: TerminalStyle) -> String {
         out.block(&table);
         out.note(judgement);
     }
+    out.drifts(judgement, false);
     out.troubles(&troubles::of_judgement(judgement), false);
     out.finish()
 }
@@ -183,6 +185,24 @@ impl Sheet {
         {
             let text = "would see: the smallest rise that is found four times in five";
             self.wrapped("", text, Ink::Faint);
+        }
+    }
+
+    /// Rises over many sweeps; nothing without any.
+    fn drifts(&mut self, judgement: &Judgement, emulated: bool) {
+        if judgement.drifts.is_empty() {
+            return;
+        }
+        self.heading("Slow drifts");
+        for d in &judgement.drifts {
+            let head = format!(
+                "{} in {}: {}",
+                view::drift_name(d),
+                view::label(&d.environment, emulated),
+                number::change(d.change_pct)
+            );
+            self.wrapped("  ↗ ", &head, Ink::Unsure);
+            self.wrapped("      ", &clean::text(&d.reason), Ink::Faint);
         }
     }
 
