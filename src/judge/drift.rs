@@ -256,7 +256,9 @@ fn moderate(tracks: &mut [Track]) {
             families.entry(track.family).or_default().push(fit);
         }
     }
-    families.values_mut().for_each(|fits| share(fits));
+    for fits in families.values_mut() {
+        share(fits);
+    }
 }
 
 #[cfg(test)]
