@@ -2,7 +2,7 @@
 
 use super::{
     comparable::difference,
-    pair::{Measured, Observed, observe},
+    pair::{Measured, Observed, Row, observe},
     policy::{Policy, Threshold},
 };
 use crate::{
@@ -33,35 +33,37 @@ pub(super) struct Baseline {
 }
 
 impl Baseline {
-    /// Collects the newest comparable sweeps that measured `key`. `sweeps` are all of the baseline, oldest first.
-    /// Where a regime of the series begins, what came before does not count. `floor` is the smallest standard deviation
-    /// that is believed: [`floor`].
+    /// Collects the newest comparable sweeps that measured `key`. `rows` are all of the baseline, oldest first; `now` is the
+    /// first candidate and `info` what the candidates say of the metric. Where a regime of the series begins, what came
+    /// before does not count.
     pub fn collect(
-        sweeps: &[&SweepSamples],
+        rows: &[Row],
         now: &SweepSamples,
         key: &SeriesKey,
+        info: &MetricInfo,
         scale: Scale,
         policy: &Policy,
     ) -> Self {
         let (mut used, mut comparable) = (Vec::new(), 0_usize);
         let (mut different, mut failure) = (None, None);
-        for sweep in sweeps {
-            let differs = difference(sweep, now, &key.environment).or_else(|| definition(sweep, now, key));
+        for row in rows {
+            let differs =
+                difference(row.sweep, now, &key.environment).or_else(|| definition(row.info?, info));
             if let Some(what) = differs {
                 different = Some(what);
                 continue;
             }
             comparable += 1;
-            if sweep.regimes.contains(key) {
+            if row.sweep.regimes.contains(key) {
                 used.clear();
             }
-            match observe(sweep, key, scale, policy.min_rounds_share) {
-                Observed::Measured(measured) => used.push((sweep.sweep.clone(), measured)),
+            match observe(row, key, scale, policy.min_rounds_share) {
+                Observed::Measured(measured) => used.push((&row.sweep.sweep, measured)),
                 Observed::Failed(why) => failure = Some(why),
                 Observed::Unavailable(_) | Observed::Absent => {}
             }
         }
-        let why_none = used.is_empty().then(|| match (sweeps.len(), comparable, different, failure) {
+        let why_none = used.is_empty().then(|| match (rows.len(), comparable, different, failure) {
             (0, ..) => "there is no accepted sweep yet; this one is recorded".to_owned(),
             (n, 0, Some(what), _) => format!("none of the {n} accepted sweeps is comparable: {what}"),
             (_, _, _, Some(why)) => format!("the baseline could not measure it: {why}"),
@@ -75,15 +77,14 @@ impl Baseline {
         let far = robust::outliers(&values, FLOOR);
         let (mut kept, mut set_aside) = (Vec::new(), Vec::new());
         for (i, (id, measured)) in used.into_iter().enumerate() {
-            if far.contains(&i) { set_aside.push(id) } else { kept.push(measured) }
+            if far.contains(&i) { set_aside.push(id.clone()) } else { kept.push(measured) }
         }
         Self { sweeps: kept, set_aside, why_none }
     }
 }
 
 /// What differs in the definition of the metric itself.
-pub(super) fn definition(then: &SweepSamples, now: &SweepSamples, key: &SeriesKey) -> Option<String> {
-    let (a, b) = (then.metrics.get(&key.metric)?, now.metrics.get(&key.metric)?);
+pub(super) fn definition(a: &MetricInfo, b: &MetricInfo) -> Option<String> {
     if a.unit != b.unit {
         return Some(format!("the unit was {:?} and is {:?}", a.unit, b.unit));
     }

@@ -4,7 +4,7 @@ use super::{
     baseline::{Baseline, FEWEST, FLOOR, Fit, definition, floor},
     comparable::difference,
     in_order,
-    pair::{Measured, Observed, observe},
+    pair::{Measured, Observed, Row, observe},
     policy::{Policy, Threshold},
     reason::{one, percent},
     screen::compare,
@@ -127,10 +127,11 @@ impl<'a> Track<'a> {
         let begin = sweeps.iter().rposition(|s| s.regimes.contains(key)).unwrap_or(0);
         let (mut ids, mut values, mut measured) = (Vec::new(), Vec::new(), Vec::new());
         for sweep in &sweeps[begin..] {
-            if difference(sweep, now, &key.environment).or_else(|| definition(sweep, now, key)).is_some() {
+            let row = Row::of(sweep, key);
+            if difference(sweep, now, &key.environment).or_else(|| definition(row.info?, info)).is_some() {
                 continue;
             }
-            if let Observed::Measured(m) = observe(sweep, key, threshold.scale, policy.min_rounds_share) {
+            if let Observed::Measured(m) = observe(&row, key, threshold.scale, policy.min_rounds_share) {
                 ids.push(&sweep.sweep);
                 values.push(robust::median(&m.toll)?);
                 measured.push(m);

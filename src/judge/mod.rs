@@ -47,10 +47,7 @@ use subject::Subject;
 /// than native, which is the reference and has none.
 pub fn judge(baseline: &[SweepSamples], candidates: &[SweepSamples], policy: &Policy) -> Judgement {
     let (baseline, candidates) = (in_order(baseline), in_order(candidates));
-    let mut subjects: Vec<Subject> = subject::keys(&baseline, &candidates)
-        .iter()
-        .filter_map(|key| Subject::collect(key, &baseline, &candidates, policy))
-        .collect();
+    let mut subjects = Subject::all(&baseline, &candidates, policy);
     moderate(&mut subjects);
     let fresh: Vec<&SweepId> = candidates.iter().skip(1).map(|s| &s.sweep).collect();
     let crowds = Crowds::of(&subjects, &fresh, policy);

@@ -1,13 +1,8 @@
 //! Which changes the baselines let the judge see, metric by metric, and the cheapest way to see those that matter.
 
 use super::{
-    baseline::FEWEST,
-    cost::UNTIMED,
-    moderate,
-    policy::Policy,
-    present::Present,
-    reason::percent,
-    subject::{self, Subject},
+    baseline::FEWEST, cost::UNTIMED, moderate, policy::Policy, present::Present, reason::percent,
+    subject::Subject,
 };
 use crate::{
     model::{
@@ -79,10 +74,7 @@ fn subjects(sweeps: &[SweepSamples], policy: &Policy) -> Vec<Subject> {
     let mut next = newest.clone();
     next.started_at += TimeDelta::seconds(1);
     let (baseline, next): (Vec<&SweepSamples>, [&SweepSamples; 1]) = (sweeps.iter().collect(), [&next]);
-    let mut subjects: Vec<Subject> = subject::keys(&baseline, &next)
-        .iter()
-        .filter_map(|key| Subject::collect(key, &baseline, &next, policy))
-        .collect();
+    let mut subjects = Subject::all(&baseline, &next, policy);
     moderate(&mut subjects);
     subjects
 }

@@ -51,7 +51,9 @@ impl Present {
 fn comparable_part(sweep: &SweepSamples, newest: &SweepSamples) -> SweepSamples {
     let mut kept = sweep.clone();
     kept.series.retain(|key, _| {
-        difference(sweep, newest, &key.environment).is_none() && definition(sweep, newest, key).is_none()
+        let infos = sweep.metrics.get(&key.metric).zip(newest.metrics.get(&key.metric));
+        difference(sweep, newest, &key.environment).is_none()
+            && infos.and_then(|(then, now)| definition(then, now)).is_none()
     });
     kept
 }

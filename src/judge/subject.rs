@@ -1,9 +1,9 @@
 //! Everything the judge has on one metric in one environment.
 
 use super::{
-    baseline::{Baseline, FEWEST, Fit, floor},
+    baseline::{Baseline, FEWEST, Fit, definition, floor},
     comparable::difference,
-    pair::{Measured, Observed, observe},
+    pair::{Measured, Observed, Row, observe},
     policy::{Policy, Threshold},
 };
 use crate::model::{CellState, MetricInfo, SeriesKey, SweepId, SweepSamples};
@@ -36,28 +36,29 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Collects it from sweeps in order of their start. None when there is nothing to say: it is not in the candidate, and
-    /// the baseline never had it either.
-    pub fn collect(
-        key: &SeriesKey,
-        baseline: &[&SweepSamples],
-        candidates: &[&SweepSamples],
-        policy: &Policy,
-    ) -> Option<Self> {
-        let first = candidates.first()?;
-        let mut infos = candidates.iter().chain(baseline.iter().rev());
-        let info = infos.find_map(|s| s.metrics.get(&key.metric))?.clone();
+    /// Every subject of sweeps in order of their start.
+    pub fn all(baseline: &[&SweepSamples], candidates: &[&SweepSamples], policy: &Policy) -> Vec<Self> {
+        let keys: Vec<SeriesKey> = keys(baseline, candidates).into_iter().collect();
+        let (before, now) = (by_key(baseline, &keys), by_key(candidates, &keys));
+        let rows = keys.iter().zip(before.iter().zip(&now));
+        rows.filter_map(|(key, (before, now))| Self::collect(key, before, now, policy)).collect()
+    }
+
+    /// Collects it. None when there is nothing to say: it is not in the candidate, and the baseline never had it either.
+    fn collect(key: &SeriesKey, baseline: &[Row], candidates: &[Row], policy: &Policy) -> Option<Self> {
+        let first = candidates.first()?.sweep;
+        let info = candidates.iter().chain(baseline.iter().rev()).find_map(|row| row.info)?.clone();
         let threshold = policy.threshold(key, &info);
-        let baseline = Baseline::collect(baseline, first, key, threshold.scale, policy);
+        let baseline = Baseline::collect(baseline, first, key, &info, threshold.scale, policy);
         let tolls: Vec<&[f64]> = baseline.sweeps.iter().map(|m| m.toll.as_slice()).collect();
         let floor = floor(&info, &threshold, &baseline);
         let mut subject = Self {
             key: key.clone(),
-            info,
             threshold,
             floor,
             fit: Fit::of(&tolls, floor),
             baseline,
+            info,
             candidates: Vec::new(),
             sweeps: Vec::new(),
             failed: None,
@@ -65,15 +66,16 @@ impl Subject {
             left_out: None,
             bad_boots: Vec::new(),
         };
-        for sweep in candidates {
-            if let Some(what) = difference(first, sweep, &key.environment) {
+        for row in candidates {
+            let differs = difference(first, row.sweep, &key.environment);
+            if let Some(what) = differs.or_else(|| definition(row.info?, &subject.info)) {
                 subject.left_out = Some(what);
                 continue;
             }
-            match observe(sweep, key, threshold.scale, policy.min_rounds_share) {
+            match observe(row, key, threshold.scale, policy.min_rounds_share) {
                 Observed::Measured(measured) => {
                     subject.candidates.push(measured);
-                    subject.sweeps.push(sweep.sweep.clone());
+                    subject.sweeps.push(row.sweep.sweep.clone());
                 }
                 Observed::Failed(why) => subject.failed = Some(why),
                 Observed::Unavailable(why) => subject.unavailable = Some(why),
@@ -115,15 +117,26 @@ impl Subject {
     }
 }
 
+/// The rows of each key, in order of sweeps.
+fn by_key<'a>(sweeps: &[&'a SweepSamples], keys: &[SeriesKey]) -> Vec<Vec<Row<'a>>> {
+    let walked: Vec<Vec<Row>> = sweeps.iter().map(|sweep| Row::of_all(sweep, keys)).collect();
+    (0..keys.len()).map(|i| walked.iter().map(|rows| rows[i]).collect()).collect()
+}
+
 /// The names of all subjects: every metric and environment that any sweep has, and the metrics of the candidates' failed
 /// cells, of which there may be no series.
-pub(super) fn keys(baseline: &[&SweepSamples], candidates: &[&SweepSamples]) -> BTreeSet<SeriesKey> {
+fn keys(baseline: &[&SweepSamples], candidates: &[&SweepSamples]) -> BTreeSet<SeriesKey> {
     let all = || baseline.iter().chain(candidates);
     let mut keys: BTreeSet<SeriesKey> = BTreeSet::new();
-    for key in all().flat_map(|s| s.series.keys()).filter(|key| !key.environment.is_native()) {
-        if !keys.contains(key) {
-            keys.insert(key.clone());
+    let mut last: Option<&SweepSamples> = None;
+    for sweep in all() {
+        // As a rule every sweep has the same ones.
+        if last.is_some_and(|last| last.series.keys().eq(sweep.series.keys())) {
+            continue;
         }
+        let known = sweep.series.keys().filter(|key| !key.environment.is_native());
+        keys.extend(known.cloned());
+        last = Some(sweep);
     }
     let failed = candidates.iter().flat_map(|s| &s.failed);
     for ((workload, case, environment), (state, _)) in failed {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod rule;
 
 /// Sweep `i` without samples.
-fn empty(i: i64) -> SweepSamples {
+pub(in crate::judge) fn empty(i: i64) -> SweepSamples {
     SweepSamples {
         host_class: "lab".parse().expect("class"),
         sweep: format!("s{i}").parse().expect("id"),
@@ -25,12 +25,18 @@ fn empty(i: i64) -> SweepSamples {
     }
 }
 
-fn env(name: &str) -> EnvironmentName {
+pub(in crate::judge) fn env(name: &str) -> EnvironmentName {
     name.parse().expect("environment")
 }
 
 /// Adds the rounds of one metric (family network: threshold 5 %) in one environment.
-fn add(sweep: &mut SweepSamples, metric: &str, environment: &str, better: Better, values: &[f64]) {
+pub(in crate::judge) fn add(
+    sweep: &mut SweepSamples,
+    metric: &str,
+    environment: &str,
+    better: Better,
+    values: &[f64],
+) {
     let metric = MetricKey::new("rr", "1b", metric);
     let info = MetricInfo {
         unit: "us".into(),
