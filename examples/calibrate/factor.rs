@@ -5,7 +5,7 @@
 //! 1.4826 MAD of the metric's baseline values, shrunk to the family's median. b is estimated from the baseline: `c_s` of one
 //! half of the metrics explains the `z_ms` of the other half with the slope `b_half`, which is 0 where nothing is common;
 //! with all metrics b = 2 `b_half` / (1 + `b_half`) (Spearman and Brown, 1910). A `|c_s|` beyond what the baseline's own
-//! factors show is an event, not noise, and stays.
+//! factors show is an event, not noise, and stays; when a fresh sweep has one, nothing is taken out of any sweep.
 
 use crate::simulate::{Suite, Tolls, medians};
 use tollgate::stats::robust::{MAD_TO_SD, mad, median};
@@ -39,7 +39,7 @@ impl Factor {
         let weight = sweeps.len() as f64 / (sweeps.len() as f64 + 10.0);
         let scale = own.iter().map(|own| weight * own + (1.0 - weight) * family).collect();
         let mut factor = Self { centre, scale, slope: 0.0, limit: 0.0 };
-        let factors: Vec<f64> = sweeps.iter().map(|y| factor.common(y, |_| true)).collect();
+        let factors: Vec<f64> = sweeps.iter().filter_map(|y| factor.common(y, |_| true)).collect();
         factor.limit = WITHIN * MAD_TO_SD * mad(&factors).unwrap_or(0.0);
         let half = factor.half_slope(&sweeps);
         factor.slope = 2.0 * half / (1.0 + half);
@@ -50,18 +50,18 @@ impl Factor {
         (y[m] - self.centre[m]) / self.scale[m]
     }
 
-    /// `c_s` over the metrics that `counts`; 0 when they are too few to tell.
-    fn common(&self, y: &[f64], counts: impl Fn(usize) -> bool) -> f64 {
+    /// `c_s` over the metrics that `counts`; none when they are too few to tell.
+    fn common(&self, y: &[f64], counts: impl Fn(usize) -> bool) -> Option<f64> {
         const FEWEST: usize = 20;
         let z: Vec<f64> = (0..y.len()).filter(|m| counts(*m)).map(|m| self.standardised(y, m)).collect();
-        if z.len() < FEWEST { 0.0 } else { median(&z).unwrap_or(0.0) }
+        median(&z).filter(|_| z.len() >= FEWEST)
     }
 
     /// Slope of the `z_ms` of one half of the metrics on `c_s` of the other, both ways, within 0 and 1.
     fn half_slope(&self, sweeps: &[Vec<f64>]) -> f64 {
         let (mut product, mut square) = (0.0, 0.0);
         for (half, y) in (0..2).flat_map(|half| sweeps.iter().map(move |y| (half, y))) {
-            let c = self.common(y, |m| m % 2 == half);
+            let Some(c) = self.common(y, |m| m % 2 == half) else { continue };
             let others: Vec<f64> =
                 (0..y.len()).filter(|m| m % 2 != half).map(|m| self.standardised(y, m)).collect();
             product += c * others.iter().sum::<f64>() / others.len() as f64;
@@ -70,30 +70,28 @@ impl Factor {
         if square > 0.0 { (product / square).clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// `sweep` without its common factor, which is estimated from the metrics that `counts`.
-    fn adjusted(&self, sweep: &Tolls, counts: impl Fn(usize) -> bool) -> Tolls {
-        let c = self.common(&medians(sweep), counts);
-        if c.abs() > self.limit {
-            return sweep.clone();
-        }
+    /// `sweep` without its common factor, which is estimated from the metrics that `counts`; none where it is an event.
+    fn adjusted(&self, sweep: &Tolls, counts: impl Fn(usize) -> bool) -> Option<Tolls> {
+        let c = self.common(&medians(sweep), counts)?;
         let less = |(rounds, scale): (&[f64; 10], &f64)| rounds.map(|x| x - self.slope * c * scale);
-        sweep.iter().zip(&self.scale).map(less).collect()
+        (c.abs() <= self.limit).then(|| sweep.iter().zip(&self.scale).map(less).collect())
     }
 
-    /// The baseline and the screen adjusted, the fresh sweeps as they are.
+    /// The baseline and the screen adjusted, where they can be; the fresh sweeps as they are.
     pub fn screened(&self, suite: &Suite) -> Suite {
-        let all = |sweep: &Tolls| self.adjusted(sweep, |_| true);
+        let all = |sweep: &Tolls| self.adjusted(sweep, |_| true).unwrap_or_else(|| sweep.clone());
         let mut adjusted = suite.clone();
         adjusted.baseline = suite.baseline.iter().map(all).collect();
         adjusted.candidates[0] = all(&suite.candidates[0]);
         adjusted
     }
 
-    /// Adjusts the fresh sweeps too, by the metrics that `counts`.
-    pub fn confirmed(&self, mut screened: Suite, counts: impl Fn(usize) -> bool + Copy) -> Suite {
+    /// Adjusts the fresh sweeps too, by the metrics that `counts`. None when one of them cannot be: a baseline without its
+    /// common factor is too calm for a sweep that still has one.
+    pub fn confirmed(&self, mut screened: Suite, counts: impl Fn(usize) -> bool + Copy) -> Option<Suite> {
         for sweep in &mut screened.candidates[1..] {
-            *sweep = self.adjusted(sweep, counts);
+            *sweep = self.adjusted(sweep, counts)?;
         }
-        screened
+        Some(screened)
     }
 }

@@ -120,9 +120,9 @@ fn adjusted(sweeps: &mut Sweeps, suite: &Suite, shifted: usize) -> [Found; ADJUS
     let screen = sweeps.screen();
     let calm = |m: usize| screen[m] != VerdictKind::Suspected;
     let open = |m: usize| screen[m] == VerdictKind::Inconclusive;
-    sweeps.fill(&factor.confirmed(screened.clone(), calm));
+    sweeps.fill(factor.confirmed(screened.clone(), calm).as_ref().unwrap_or(suite));
     let whole = [Confirm::Candidates, Confirm::Open].map(|confirm| sweeps.confirm(&screen, confirm));
-    sweeps.fill(&factor.confirmed(screened, open));
+    sweeps.fill(factor.confirmed(screened, open).as_ref().unwrap_or(suite));
     let part = sweeps.confirm(&screen, Confirm::Open);
     let [candidates, all] = whole;
     [candidates, all, part].map(|verdicts| Found::verdicts(&verdicts, shifted))

@@ -6,27 +6,27 @@ use tollgate::stats::{benjamini_hochberg, robust, student};
 /// Every rival, in the order of the table: name and what exactly it does.
 pub const RIVALS: [(&str, &str); 5] = [
     (
-        "5 % against previous",
-        "median of the first new sweep against that of the newest accepted one: alarm from +5 % on",
+        "5 % threshold",
+        "alarm where the median of the first new sweep is 5 % or more above that of the newest accepted one.",
     ),
     (
-        "pooled Welch + BH",
-        "rounds of the first new sweep against all rounds of all accepted ones pooled: one-sided Welch test, \
-         Benjamini-Hochberg at .05 over the suite",
+        "Welch + BH",
+        "rounds of the first new sweep against those of all accepted ones pooled, one-sided,
+  Benjamini-Hochberg at .05 over the suite.",
     ),
     (
-        "Mann-Whitney (benchstat)",
-        "rounds of the first new sweep against those of the newest accepted one: two-sided U test at .05 for each \
-         metric (normal approximation, continuity corrected), alarm where the new ones are slower",
+        "Mann-Whitney",
+        "what benchstat does: rounds of the first new sweep against those of the newest accepted one, two-sided
+  U test at .05 for each metric (normal approximation, continuity corrected); alarm where the new ones are slower.",
     ),
     (
-        "t prediction .99 (Bencher)",
-        "median of the first new sweep above mean + t_{.99,n-1} s sqrt(1 + 1/n) of the baseline's sweep values",
+        "t prediction",
+        "what Bencher does at .99: alarm where the median of the first new sweep is above
+  mean + t_{.99,n-1} s sqrt(1 + 1/n) of the baseline's sweep values.",
     ),
     (
         "known variances",
-        "the project's rule with the true variance of each sweep value instead of an estimated one, candidates only: \
-         not a rival but the bound",
+        "no rival but the bound: the project's rule, candidates only, with the true variances.",
     ),
 ];
 

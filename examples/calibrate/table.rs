@@ -109,9 +109,9 @@ fn tables<const N: usize>(
     );
 }
 
-const LEGEND: &str = "Percent, with 95 % intervals. Confirmed by the fresh sweeps: C = the candidates only, C+I = the candidates
-and the inconclusive. alarms: false ones in an unchanged suite; improved: suites in which something is
-falsely said to have improved, percent.
+const LEGEND: &str = "Percent, with 95 % intervals; ok: what is asked lies within or is surpassed.
+Confirmed by the fresh sweeps: C = the candidates only, C+I = the candidates and the inconclusive.
+alarms: false ones in an unchanged suite; improved: suites in which something is falsely said to have improved, percent.
 ";
 
 /// Prints all tables.
@@ -146,6 +146,6 @@ fn rivals(done: &[(Row, Outcomes)]) {
         .map(|asked| asked.map_or("-".to_owned(), |[any, p5, p10]| format!("{any} / {p5} / {p10}")));
     println!("| n=10, asked | {} |\n", asked.join(" | "));
     for (name, what) in RIVALS {
-        println!("- {name}:\n  {what}.");
+        println!("- {name}: {what}");
     }
 }
