@@ -4,6 +4,8 @@
 //! suite is its number, so that the figures depend on neither machine nor threads. `--common-factor` judges every suite
 //! once more with the common factor of each sweep taken out (`factor.rs`), an experiment.
 
+#[path = "../../tests/common/drifting.rs"]
+mod drifting;
 mod factor;
 mod rivals;
 mod rows;
@@ -12,6 +14,7 @@ mod simulate;
 mod table;
 
 use clap::Parser;
+use drifting::Story;
 use factor::Factor;
 use rows::{ROWS, Row};
 use simulate::{Confirm, Found, Suite, Sweeps};
@@ -66,12 +69,27 @@ fn main() {
             done.push((row, outcomes));
         }
     }
+    if args.only.as_deref() == Some("drift") {
+        return drift(args.suites);
+    }
     if done.is_empty() {
         let names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
-        eprintln!("no such row; the rows are {}", names.join(", "));
+        eprintln!("no such row; the rows are {}, drift", names.join(", "));
         std::process::exit(2);
     }
     table::print(&done, args.common_factor);
+    if args.only.is_none() {
+        drift(args.suites / 4);
+    }
+}
+
+/// Histories of 50 sweeps, looked at after each: asked is that a drift of 0.2 % a sweep is found, and nothing where nothing
+/// changes.
+fn drift(suites: u64) {
+    println!("\n## Drift\n");
+    for story in [Story::Nothing, Story::Drift(0.2), Story::BadBoot(20.0)] {
+        println!("- {}", drifting::run(suites, story).line);
+    }
 }
 
 /// All suites of a row, on all processors. Each thread takes the next seed; the order of the outcomes is that of the seeds.

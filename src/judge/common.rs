@@ -21,6 +21,8 @@ const FEWEST_MOVED: usize = 4;
 #[derive(Default)]
 struct Crowd<'a> {
     of: usize,
+    /// How many each sweep measured.
+    measured: BTreeMap<&'a SweepId, usize>,
     /// Worse or better, by sweep.
     moved: BTreeMap<(&'a SweepId, bool), usize>,
 }
@@ -36,6 +38,7 @@ impl<'a> Crowd<'a> {
     ) {
         self.of += 1;
         for (sweep, measured) in subject.sweeps.iter().zip(&subject.candidates) {
+            *self.measured.entry(sweep).or_default() += 1;
             let alone = compare(fit, std::slice::from_ref(measured), quantity);
             let seen = alone.map(|c| screen(&c, subject.threshold.delta, policy.alpha));
             let worse = match seen {
@@ -62,16 +65,17 @@ impl<'a> Crowd<'a> {
             .collect()
     }
 
-    /// Fresh sweeps in which most metrics moved while another fresh one moved less than half as many that way. When all
-    /// moved alike it is a real change and no bad boot.
-    fn bad_boots(&self, suspects: &[CommonMode], fresh: &[&SweepId]) -> BTreeSet<SweepId> {
-        let moved = |sweep, worse| self.moved.get(&(sweep, worse)).copied().unwrap_or(0);
-        let bad = suspects.iter().filter(|s| {
-            let others = fresh.iter().filter(|f| **f != &s.sweep);
-            let most = 2 * s.moved > s.of && fresh.contains(&&s.sweep);
-            most && others.into_iter().any(|f| 2 * moved(*f, s.worse) < s.moved as usize)
-        });
-        bad.map(|s| s.sweep.clone()).collect()
+    /// Fresh sweeps in which most of what they measured moved, while another fresh one moved less than half as much that
+    /// way. When all moved alike it is a real change and no bad boot.
+    fn bad_boots(&self, fresh: &[&'a SweepId]) -> BTreeSet<SweepId> {
+        let moved = |sweep: &'a SweepId, worse| self.moved.get(&(sweep, worse)).copied().unwrap_or(0);
+        let is_bad = |sweep: &'a SweepId, worse: bool| {
+            let (own, measured) = (moved(sweep, worse), self.measured.get(sweep).copied().unwrap_or(0));
+            let others = fresh.iter().filter(|f| **f != sweep);
+            own >= FEWEST_MOVED && 2 * own > measured && others.into_iter().any(|f| 2 * moved(f, worse) < own)
+        };
+        let bad = fresh.iter().filter(|sweep| is_bad(sweep, true) || is_bad(sweep, false));
+        bad.map(|sweep| (*sweep).clone()).collect()
     }
 }
 
@@ -88,7 +92,7 @@ pub(super) struct Crowds {
 
 impl Crowds {
     /// Looks for them. `fresh` are the candidate sweeps after the first.
-    pub fn of(subjects: &[Subject], fresh: &[&SweepId], policy: &Policy) -> Self {
+    pub fn of<'a>(subjects: &'a [Subject], fresh: &[&'a SweepId], policy: &Policy) -> Self {
         let mut crowds: BTreeMap<&EnvironmentName, Crowd> = BTreeMap::new();
         let mut native = Crowd::default();
         let mut known: BTreeSet<&MetricKey> = BTreeSet::new();
@@ -105,7 +109,7 @@ impl Crowds {
         let mut found = Self { suspects: native.suspects(&EnvironmentName::NATIVE), ..Self::default() };
         for (environment, crowd) in crowds {
             let suspects = crowd.suspects(environment);
-            let bad = crowd.bad_boots(&suspects, fresh);
+            let bad = crowd.bad_boots(fresh);
             if !bad.is_empty() {
                 found.bad_boots.insert(environment.clone(), bad);
             }

@@ -9,7 +9,7 @@ mod write;
 
 pub use error::SamplesError;
 pub use guess::{family_of, is_tail};
-pub use parse::parse;
+pub use parse::{parse, parse_until};
 pub use write::write;
 
 /// The columns, in the order in which [`write`] writes them; [`parse`] takes them in any order.

@@ -10,12 +10,17 @@ use csv::StringRecord;
 /// Sweeps come in order of `started_at`, then id. A value may be any number: NaN, infinite, zero and negative ones are
 /// failed rounds, which is the judge's to say. Space around fields, a byte order mark and CRLF are harmless.
 pub fn parse(text: &str, file: &str) -> Result<Vec<SweepSamples>, SamplesError> {
+    parse_until(text, file, DateTime::<Utc>::MAX_UTC)
+}
+
+/// The same; a sweep that began after `latest` is an error: the clock of the host that wrote it is wrong, or its year is.
+pub fn parse_until(text: &str, file: &str, latest: DateTime<Utc>) -> Result<Vec<SweepSamples>, SamplesError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::Headers).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|e| syntax(&e, file))?.clone();
     let columns = Columns::of(&header, file)?;
-    let mut table = Table::default();
+    let mut table = Table::until(latest);
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|e| syntax(&e, file))? {
         let line = record.position().map_or(0, csv::Position::line);
@@ -97,7 +102,8 @@ impl Row<'_> {
         known.and_then(|i| self.record.get(self.columns.0[i])).unwrap_or_default().trim()
     }
 
-    fn bad(&self, column: &'static str, expected: impl Into<String>) -> SamplesError {
+    /// The error of a field that does not say what its column means.
+    pub fn bad(&self, column: &'static str, expected: impl Into<String>) -> SamplesError {
         SamplesError::BadField {
             file: self.file.to_owned(),
             line: self.line,

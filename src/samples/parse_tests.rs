@@ -17,6 +17,15 @@ fn error(text: &str) -> String {
 const ROW: &str = "lab,s1,2026-11-23T12:00:00Z,1,redis,get,ops,1/s,higher,native,1000";
 
 #[test]
+fn a_sweep_from_the_future_is_refused_with_its_line() {
+    let noon = "2026-11-23T12:00:00Z".parse().expect("time");
+    let until = |latest| parse_until(&csv(&[ROW]), "b.csv", latest);
+    assert!(until(noon).is_ok());
+    let late = until(noon - chrono::TimeDelta::days(1)).expect_err("from the future").to_string();
+    insta::assert_snapshot!(late, @r#"b.csv: line 2: column `started_at`: found "2026-11-23T12:00:00Z", expected a time up to now (about 2026-11-22)"#);
+}
+
+#[test]
 fn a_row_is_read() {
     let sweeps = parse(&csv(&[ROW]), "b.csv").expect("valid");
     assert_eq!(sweeps.len(), 1);

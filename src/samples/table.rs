@@ -54,6 +54,8 @@ impl Texts {
 /// The rows so far.
 #[derive(Default)]
 pub(super) struct Table {
+    /// No sweep may begin later.
+    latest: DateTime<Utc>,
     sweeps: Vec<Sweep>,
     by_id: BTreeMap<SweepId, usize>,
     sweep_texts: Texts,
@@ -65,6 +67,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Without rows; sweeps that began after `latest` will be refused.
+    pub fn until(latest: DateTime<Utc>) -> Self {
+        Self { latest, ..Self::default() }
+    }
+
     /// Whether there was no row.
     pub fn is_empty(&self) -> bool {
         self.sweeps.is_empty()
@@ -107,6 +114,10 @@ impl Table {
             )?;
             index
         } else {
+            if started_at > self.latest {
+                let expected = format!("a time up to now (about {})", self.latest.date_naive());
+                return Err(row.bad("started_at", expected));
+            }
             self.by_id.insert(id.clone(), self.sweeps.len());
             self.sweeps.push(Sweep { line: row.line, id, host_class, started_at, samples: HashMap::new() });
             self.sweeps.len() - 1
