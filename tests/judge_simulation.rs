@@ -87,6 +87,8 @@ fn heavy_tails_and_slow_rounds_make_no_alarms() {
 fn a_bad_boot_alone_makes_no_alarm() {
     let limits = Limits { alarms: 0.2, power_5: 0.7, power_10: 0.95, fdr: 0.1 };
     let boot = |boot| Scenario { bad_boot: Some(boot), ..Scenario::of(10) };
+    let loose = Limits { power_5: 0.4, power_10: 0.9, ..limits };
+    check("bad fresh", &boot(Boot::Fresh), Some(Confirm::Open), &FEW, &loose);
     check("bad screen", &boot(Boot::Screen), Some(Confirm::Open), &FEW, &limits);
     let limits = Limits { power_5: 0.35, power_10: 0.9, ..limits };
     check("bad baseline", &boot(Boot::Baseline), Some(Confirm::Open), &FEW, &limits);

@@ -41,7 +41,7 @@ impl Baseline {
         now: &SweepSamples,
         key: &SeriesKey,
         info: &MetricInfo,
-        scale: Scale,
+        threshold: &Threshold,
         policy: &Policy,
     ) -> Self {
         let (mut used, mut comparable) = (Vec::new(), 0_usize);
@@ -57,7 +57,7 @@ impl Baseline {
             if row.sweep.regimes.contains(key) {
                 used.clear();
             }
-            match observe(row, key, scale, policy.min_rounds_share) {
+            match observe(row, key, threshold.scale, policy.min_rounds_share) {
                 Observed::Measured(measured) => used.push((&row.sweep.sweep, measured)),
                 Observed::Failed(why) => failure = Some(why),
                 Observed::Unavailable(_) | Observed::Absent => {}
@@ -74,7 +74,12 @@ impl Baseline {
         });
         used.drain(..used.len().saturating_sub(policy.max_baseline_sweeps.max(1)));
         let values: Vec<f64> = used.iter().filter_map(|(_, m)| robust::median(&m.toll)).collect();
-        let far = robust::outliers(&values, FLOOR);
+        let far = match threshold.scale {
+            Scale::Ratio => robust::outliers(&values, FLOOR),
+            Scale::Difference => robust::outliers(&values, absolute_floor(info, threshold)),
+            // A count's range is what it is compared with.
+            Scale::Count => Vec::new(),
+        };
         let (mut kept, mut set_aside) = (Vec::new(), Vec::new());
         for (i, (id, measured)) in used.into_iter().enumerate() {
             if far.contains(&i) { set_aside.push(id.clone()) } else { kept.push(measured) }
@@ -113,16 +118,26 @@ pub(super) struct Fit {
 /// a value that is reported in steps is nowhere known better than within a step, whose uniform distribution has the
 /// standard deviation step / sqrt 12. By difference: max(threshold / 30, resolution / sqrt 12) in the metric's unit.
 pub(super) fn floor(info: &MetricInfo, threshold: &Threshold, baseline: &Baseline) -> f64 {
-    let step = info.resolution.unwrap_or(0.0) / 12_f64.sqrt();
     if threshold.scale != Scale::Ratio {
-        return (threshold.delta / 30.0).max(step);
+        return absolute_floor(info, threshold);
     }
+    let step = step(info);
     if step <= 0.0 {
         return FLOOR;
     }
     let reference: Vec<f64> = baseline.sweeps.iter().flat_map(|m| &m.reference).copied().collect();
     let relative = robust::median(&reference).map(|median| step / median);
     relative.filter(|r| r.is_finite()).map_or(FLOOR, |r| FLOOR.max(r))
+}
+
+/// max(threshold / 30, resolution / sqrt 12), in the metric's unit.
+fn absolute_floor(info: &MetricInfo, threshold: &Threshold) -> f64 {
+    (threshold.delta / 30.0).max(step(info))
+}
+
+/// resolution / sqrt 12, in the metric's unit; 0 where it is not known.
+fn step(info: &MetricInfo) -> f64 {
+    info.resolution.unwrap_or(0.0) / 12_f64.sqrt()
 }
 
 impl Fit {

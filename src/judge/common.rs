@@ -50,10 +50,10 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    fn suspects(&self, environment: &EnvironmentName) -> Vec<CommonMode> {
-        let crowd = |moved: usize| moved >= FEWEST_MOVED && moved as f64 > SHARE * self.of as f64;
+    /// The sweeps that moved as a whole, and those of `bad`.
+    fn suspects(&self, environment: &EnvironmentName, bad: &[(&'a SweepId, bool)]) -> Vec<CommonMode> {
         let whole = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let suspect = self.moved.iter().filter(|(_, moved)| crowd(**moved));
+        let suspect = self.moved.iter().filter(|(key, moved)| self.is_crowd(**moved) || bad.contains(key));
         suspect
             .map(|(&(sweep, worse), &moved)| CommonMode {
                 sweep: sweep.clone(),
@@ -65,17 +65,32 @@ impl<'a> Crowd<'a> {
             .collect()
     }
 
-    /// Fresh sweeps in which most of what they measured moved, while another fresh one moved less than half as much that
-    /// way. When all moved alike it is a real change and no bad boot.
-    fn bad_boots(&self, fresh: &[&'a SweepId]) -> BTreeSet<SweepId> {
-        let moved = |sweep: &'a SweepId, worse| self.moved.get(&(sweep, worse)).copied().unwrap_or(0);
+    fn moved(&self, sweep: &'a SweepId, worse: bool) -> usize {
+        self.moved.get(&(sweep, worse)).copied().unwrap_or(0)
+    }
+
+    /// Fresh sweeps in which most of what they measured moved, while in another fresh one less than half as large a share of what
+    /// it measured moved that way, and the first sweep did not either. When others moved alike it is a real change, or nobody can
+    /// tell, and no bad boot. `sweeps` are the candidates, the first first.
+    fn bad_boots(&self, sweeps: &[&'a SweepId]) -> Vec<(&'a SweepId, bool)> {
+        let Some((first, fresh)) = sweeps.split_first() else { return Vec::new() };
+        let measured = |sweep: &'a SweepId| self.measured.get(sweep).copied().unwrap_or(0);
         let is_bad = |sweep: &'a SweepId, worse: bool| {
-            let (own, measured) = (moved(sweep, worse), self.measured.get(sweep).copied().unwrap_or(0));
-            let others = fresh.iter().filter(|f| **f != sweep);
-            own >= FEWEST_MOVED && 2 * own > measured && others.into_iter().any(|f| 2 * moved(f, worse) < own)
+            let (own, of) = (self.moved(sweep, worse), measured(sweep));
+            let calm = |f: &'a SweepId| {
+                measured(f) >= FEWEST_MOVED && 2 * self.moved(f, worse) * of < own * measured(f)
+            };
+            own >= FEWEST_MOVED
+                && 2 * own > of
+                && !self.is_crowd(self.moved(first, worse))
+                && fresh.iter().any(|f| *f != sweep && calm(f))
         };
-        let bad = fresh.iter().filter(|sweep| is_bad(sweep, true) || is_bad(sweep, false));
-        bad.map(|sweep| (*sweep).clone()).collect()
+        let all = fresh.iter().flat_map(|sweep| [(*sweep, true), (*sweep, false)]);
+        all.filter(|(sweep, worse)| is_bad(sweep, *worse)).collect()
+    }
+
+    fn is_crowd(&self, moved: usize) -> bool {
+        moved >= FEWEST_MOVED && moved as f64 > SHARE * self.of as f64
     }
 }
 
@@ -84,15 +99,15 @@ impl<'a> Crowd<'a> {
 pub(super) struct Crowds {
     /// The suspect sweeps: those in which more than a quarter of an environment's tolls, or of native's own values, are
     /// candidates of the screen in one direction. The quarter is one of all its metrics in the suite, also where a fresh
-    /// sweep measured some of them only.
+    /// sweep measured some of them only. And the fresh ones that are set aside.
     pub suspects: Vec<CommonMode>,
     /// Fresh sweeps to be set aside, by environment.
     pub bad_boots: BTreeMap<EnvironmentName, BTreeSet<SweepId>>,
 }
 
 impl Crowds {
-    /// Looks for them. `fresh` are the candidate sweeps after the first.
-    pub fn of<'a>(subjects: &'a [Subject], fresh: &[&'a SweepId], policy: &Policy) -> Self {
+    /// Looks for them. `sweeps` are the candidates, the first first. Counts, which have no test, are no part of a crowd.
+    pub fn of<'a>(subjects: &'a [Subject], sweeps: &[&'a SweepId], policy: &Policy) -> Self {
         let mut crowds: BTreeMap<&EnvironmentName, Crowd> = BTreeMap::new();
         let mut native = Crowd::default();
         let mut known: BTreeSet<&MetricKey> = BTreeSet::new();
@@ -106,14 +121,14 @@ impl Crowds {
                 }
             }
         }
-        let mut found = Self { suspects: native.suspects(&EnvironmentName::NATIVE), ..Self::default() };
+        let mut found = Self { suspects: native.suspects(&EnvironmentName::NATIVE, &[]), ..Self::default() };
         for (environment, crowd) in crowds {
-            let suspects = crowd.suspects(environment);
-            let bad = crowd.bad_boots(fresh);
+            let bad = crowd.bad_boots(sweeps);
+            found.suspects.extend(crowd.suspects(environment, &bad));
             if !bad.is_empty() {
-                found.bad_boots.insert(environment.clone(), bad);
+                let ids = bad.into_iter().map(|(sweep, _)| sweep.clone()).collect();
+                found.bad_boots.insert(environment.clone(), ids);
             }
-            found.suspects.extend(suspects);
         }
         found
     }

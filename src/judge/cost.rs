@@ -17,16 +17,17 @@ pub(super) const UNTIMED: Cost = Cost { sweep: 3.0, round: 1.0 };
 pub struct Costs(BTreeMap<Case, Cost>);
 
 impl Costs {
-    /// Medians over the sweeps that share parameters and accelerator with the newest one (the last).
+    /// Medians over the sweeps that share parameters and accelerator with the newest one (the last). Sweeps of chosen cells are left
+    /// out: their harness serves few cases.
     ///
     /// A round of a case = the sum over its environments of the median wall time of a trial. To begin a sweep for a case =
     /// its share of the harness's time (`wall_s - in_trials_s`: starting, preparing and warming everything, and the
     /// time between trials), by its share of all trial time; 0 where trials overlapped. Cases without a trial are left out.
     pub fn of(sweeps: &[Sweep]) -> Self {
-        let Some(newest) = sweeps.last() else { return Self::default() };
-        let alike = sweeps
-            .iter()
-            .filter(|s| (&s.parameters, &s.accelerator) == (&newest.parameters, &newest.accelerator));
+        let whole = || sweeps.iter().filter(|s| !s.partial);
+        let Some(newest) = whole().next_back() else { return Self::default() };
+        let alike =
+            whole().filter(|s| (&s.parameters, &s.accelerator) == (&newest.parameters, &newest.accelerator));
         let mut found: BTreeMap<Case, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
         for sweep in alike {
             for (case, cost) in of_sweep(sweep) {

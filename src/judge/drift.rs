@@ -124,12 +124,14 @@ impl<'a> Track<'a> {
         if key.environment.is_native() || !threshold.scale.is_ratio() {
             return None;
         }
-        let begin = sweeps.iter().rposition(|s| s.regimes.contains(key)).unwrap_or(0);
         let (mut ids, mut values, mut measured) = (Vec::new(), Vec::new(), Vec::new());
-        for sweep in &sweeps[begin..] {
+        for sweep in sweeps {
             let row = Row::of(sweep, key);
             if difference(sweep, now, &key.environment).or_else(|| definition(row.info?, info)).is_some() {
                 continue;
+            }
+            if sweep.regimes.contains(key) {
+                (ids, values, measured) = (Vec::new(), Vec::new(), Vec::new());
             }
             if let Observed::Measured(m) = observe(&row, key, threshold.scale, policy.min_rounds_share) {
                 ids.push(&sweep.sweep);

@@ -48,8 +48,8 @@ fn fewest(present: u32, does: impl Fn(u32) -> bool) -> Option<u32> {
     Some(low)
 }
 
-/// The advice as a phrase: what it takes to see a rise by `threshold`.
-pub(super) fn advice(fit: &Fit, effort: Option<Effort>, threshold: &str) -> String {
+/// The advice as a phrase: what it takes to see a rise by `threshold`; `fresh` sweeps were judged.
+pub(super) fn advice(fit: &Fit, effort: Option<Effort>, fresh: usize, threshold: &str) -> String {
     let (sweeps, rounds) = (u32::try_from(fit.sweeps).unwrap_or(u32::MAX), fit.rounds());
     let Some(effort) = effort else {
         return format!(
@@ -64,7 +64,8 @@ pub(super) fn advice(fit: &Fit, effort: Option<Effort>, threshold: &str) -> Stri
         (true, false) if fit.rounds_would_help() => sweeps,
         (true, false) => format!("{sweeps} (more rounds do not help)"),
         (false, true) => rounds_now,
-        (false, false) => "two fresh sweeps".to_owned(),
+        (false, false) if fresh < FRESH as usize => "two fresh sweeps".to_owned(),
+        (false, false) => "a further block of two fresh sweeps".to_owned(),
     };
     format!("to see {threshold}: {what}")
 }

@@ -49,8 +49,8 @@ pub fn judge(baseline: &[SweepSamples], candidates: &[SweepSamples], policy: &Po
     let (baseline, candidates) = (in_order(baseline), in_order(candidates));
     let mut subjects = Subject::all(&baseline, &candidates, policy);
     moderate(&mut subjects);
-    let fresh: Vec<&SweepId> = candidates.iter().skip(1).map(|s| &s.sweep).collect();
-    let crowds = Crowds::of(&subjects, &fresh, policy);
+    let sweeps: Vec<&SweepId> = candidates.iter().map(|s| &s.sweep).collect();
+    let crowds = Crowds::of(&subjects, &sweeps, policy);
     for subject in &mut subjects {
         if let Some(bad) = crowds.bad_boots.get(&subject.key.environment) {
             subject.set_aside(bad);

@@ -107,6 +107,7 @@ fn assess(subject: &Subject, costs: &Costs, question: Question) -> Assessed {
         reaches: Some(seen <= delta),
         plan: plan.map(effort),
         plan_s: plan.zip(timed).map(|(plan, cost)| price(plan, present, cost)),
+        best_rounds: spread.best_rounds(cost),
         best_pct: plan.is_none().then(|| shown(spread.mde80(most))).flatten(),
         ..row
     };
@@ -151,6 +152,7 @@ fn blank(subject: &Subject) -> MetricPower {
         plan: None,
         plan_s: None,
         best_pct: None,
+        best_rounds: None,
         reason: String::new(),
     }
 }

@@ -130,7 +130,7 @@ fn of_power(subject: &Subject, because: &Because) -> String {
     format!(
         "a rise of {} would have been found four times in five; {}",
         say.amount(because.outcome.shown.mde80()),
-        advice(&fit, because.would_help, &say.threshold())
+        advice(&fit, because.would_help, subject.fresh(), &say.threshold())
     )
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Tested {
     pub fall_open: bool,
     /// Whether the first sweep moved as a whole in this environment: then it excludes nothing.
     pub suspect: bool,
+    /// Whether fresh sweeps were set aside: what is left proves no absence of a change.
+    pub lessened: bool,
 }
 
 /// What the tests of a subject come to.
@@ -86,7 +88,15 @@ impl Tested {
             looks.extend(look(&fit, &fresh[..BLOCK], delta));
         }
         looks.extend(look(&fit, fresh, delta));
-        Some(Self { screen, first, looks, rise_open, fall_open, suspect })
+        Some(Self {
+            screen,
+            first,
+            looks,
+            rise_open,
+            fall_open,
+            suspect,
+            lessened: !subject.bad_boots.is_empty(),
+        })
     }
 
     /// Whether fresh sweeps were asked.
@@ -119,7 +129,7 @@ impl Tested {
                 return of(VerdictKind::Improved);
             }
         }
-        let unchanged = last.comparison.p_below(delta) < policy.alpha;
+        let unchanged = !self.lessened && last.comparison.p_below(delta) < policy.alpha;
         let kind = if unchanged { VerdictKind::Unchanged } else { VerdictKind::Inconclusive };
         Outcome { kind, shown: last.comparison, q: q.last().map(|q| q.0) }
     }

@@ -6,7 +6,7 @@ use super::{
     pair::{Measured, Observed, Row, observe},
     policy::{Policy, Threshold},
 };
-use crate::model::{CellState, MetricInfo, SeriesKey, SweepId, SweepSamples};
+use crate::model::{CellState, MetricInfo, Scale, SeriesKey, SweepId, SweepSamples};
 use std::collections::BTreeSet;
 
 /// One metric in one environment other than native.
@@ -49,7 +49,7 @@ impl Subject {
         let first = candidates.first()?.sweep;
         let info = candidates.iter().chain(baseline.iter().rev()).find_map(|row| row.info)?.clone();
         let threshold = policy.threshold(key, &info);
-        let baseline = Baseline::collect(baseline, first, key, &info, threshold.scale, policy);
+        let baseline = Baseline::collect(baseline, first, key, &info, &threshold, policy);
         let tolls: Vec<&[f64]> = baseline.sweeps.iter().map(|m| m.toll.as_slice()).collect();
         let floor = floor(&info, &threshold, &baseline);
         let mut subject = Self {
@@ -73,6 +73,8 @@ impl Subject {
                 continue;
             }
             match observe(row, key, threshold.scale, policy.min_rounds_share) {
+                // Without the first sweep there was no screen, and nothing to confirm.
+                Observed::Measured(_) if subject.candidates.is_empty() && row.sweep.sweep != first.sweep => {}
                 Observed::Measured(measured) => {
                     subject.candidates.push(measured);
                     subject.sweeps.push(row.sweep.sweep.clone());
@@ -111,9 +113,9 @@ impl Subject {
         self.candidates.len().saturating_sub(1)
     }
 
-    /// The fit, where the baseline is large enough for a p-value.
+    /// The fit, where the baseline is large enough for a p-value. Counts have none.
     pub fn testable(&self) -> Option<Fit> {
-        self.fit.filter(|fit| fit.sweeps >= FEWEST)
+        self.fit.filter(|fit| fit.sweeps >= FEWEST && self.threshold.scale != Scale::Count)
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Confirmation {
     pub sweeps: Vec<ConfirmingSweep>,
     /// Time that the whole gate might take, seconds.
     pub budget_s: f64,
-    /// Time that all its sweeps took, the first included, seconds.
+    /// Time that the whole gate took, seconds.
     pub spent_s: f64,
     /// How the budget went, in a sentence: what was re-run, what was left out and why.
     pub account: String,

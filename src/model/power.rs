@@ -87,6 +87,9 @@ pub struct MetricPower {
     pub plan_s: Option<f64>,
     /// What the largest plan within the limits would see, percent; only where no plan sees the threshold.
     pub best_pct: Option<f64>,
+    /// Rounds of a sweep that cost least for what many sweeps together know:
+    /// `ceil sqrt((c_sweep / c_round) 1.57 sigma_w² / sigma_b²)`. None where sweeps do not differ beyond their rounds.
+    pub best_rounds: Option<u32>,
     /// All this in a sentence.
     pub reason: String,
 }

@@ -5,7 +5,8 @@ use super::whole::is_whole;
 use super::{PipelineError, policy};
 use crate::config::{Acceptance, Config};
 use crate::model::{
-    AcceptedBy, Decision, Judgement, MetricKey, SeriesKey, Sweep, SweepId, Verdict, VerdictKind,
+    AcceptedBy, Decision, EnvironmentName, Judgement, MetricKey, SeriesKey, Sweep, SweepId, Verdict,
+    VerdictKind,
 };
 use crate::report::number::count;
 use crate::wiring;
@@ -31,8 +32,9 @@ pub fn by_gate(
         |reason: String, regimes| AcceptedBy { at: Utc::now(), by: "gate".to_owned(), reason, regimes };
     let reason = "no regression, no suspicion, nothing failed".to_owned();
     let path = store.accept(first.clone(), accepted(reason, regimes))?;
-    for sweep in fresh {
-        store.accept(sweep.clone(), accepted(format!("confirmed {}", first.sweep), Vec::new()))?;
+    let fresh: Vec<&Sweep> = fresh.iter().filter(|s| !moved_as_a_whole(s, judgement)).collect();
+    for sweep in &fresh {
+        store.accept((*sweep).clone(), accepted(format!("confirmed {}", first.sweep), Vec::new()))?;
     }
     let with = match fresh.len() {
         0 => String::new(),
@@ -64,7 +66,43 @@ fn obstacle(config: &Config, first: &Sweep, judgement: &Judgement) -> Option<Str
     if let Some(kind) = bad.into_iter().find(|k| number(*k) > 0) {
         return Some(format!("{} {}; if it is right, {by_hand}", number(kind), kind.as_str()));
     }
+    if moved_as_a_whole(first, judgement) {
+        return Some(format!(
+            "it moved as a whole, which no other sweep confirmed; if it is right, {by_hand}"
+        ));
+    }
+    let risen = judgement.verdicts.iter().filter(|v| is_risen(v)).count();
+    if risen > 0 {
+        let what = count(risen, "metric");
+        return Some(format!(
+            "{what} rose by the threshold or more, though not surely; if it is right, {by_hand}"
+        ));
+    }
     (judgement.decision == Decision::NotMeasured).then(|| "nothing was measured".to_owned())
+}
+
+/// Whether so much of an environment, or of native, moved in a sweep that it would spoil a baseline. An improvement of a
+/// whole environment that was confirmed does not.
+fn moved_as_a_whole(sweep: &Sweep, judgement: &Judgement) -> bool {
+    let confirmed = |environment: &EnvironmentName| {
+        let mut improved =
+            judgement.verdicts.iter().filter(|v| v.common && v.verdict == VerdictKind::Improved);
+        improved.any(|v| v.environment == *environment)
+    };
+    let moved = judgement.common.iter().filter(|c| c.sweep == sweep.sweep);
+    moved.into_iter().any(|c| c.worse || !confirmed(&c.environment))
+}
+
+/// Whether fresh sweeps, too, saw a rise by the threshold that they could not prove: no baseline for what comes.
+fn is_risen(verdict: &Verdict) -> bool {
+    const DECIDABLE: u32 = 3;
+    verdict.verdict == VerdictKind::Inconclusive
+        && verdict.sweeps_baseline >= DECIDABLE
+        && verdict.sweeps_candidate >= 2
+        && verdict
+            .change_pct
+            .zip(verdict.threshold_pct)
+            .is_some_and(|(change, threshold)| change >= threshold)
 }
 
 /// Accepts sweeps because a person says so. What they change against the baselines before them is right then: its
@@ -119,6 +157,7 @@ fn series(judgement: &Judgement, kinds: &[VerdictKind]) -> Vec<SeriesKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::CommonMode;
     use crate::pipeline::confirm::fixtures::{judgement, verdict};
     use crate::pipeline::whole::fixtures::whole;
     use chrono::Duration;
@@ -169,6 +208,50 @@ mod tests {
         let part = text(&config, &later(&first, 1), &[], &[Inconclusive]);
         assert!(part.contains("a part of the profile only"), "{part}");
         assert!(!config.baselines.exists());
+    }
+
+    #[test]
+    fn a_sweep_that_moved_as_a_whole_spoils_no_baseline() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = config(&dir);
+        let first = later(&whole(&config), 0);
+        let fresh = [later(&first, 1), later(&first, 2)];
+        let moved = |sweep: &Sweep, worse| CommonMode {
+            sweep: sweep.sweep.clone(),
+            environment: "docker".parse().expect("a name"),
+            worse,
+            moved: 9,
+            of: 10,
+        };
+        let by = |common: Vec<CommonMode>, kind| {
+            let common_verdict = Verdict { common: true, ..verdict("a", "docker", kind, 10) };
+            let judgement = Judgement { common, ..judgement(vec![common_verdict]) };
+            by_gate(&config, &first, &fresh, &judgement).expect("decided")
+        };
+        let bad_first = by(vec![moved(&first, true)], VerdictKind::Unchanged);
+        assert!(bad_first.starts_with("not accepted: it moved as a whole"), "{bad_first}");
+        let bad_fresh = by(vec![moved(&fresh[0], true)], VerdictKind::Unchanged);
+        assert!(bad_fresh.starts_with("accepted") && bad_fresh.contains("1 fresh sweep"), "{bad_fresh}");
+        let all = [&first, &fresh[0], &fresh[1]].map(|s| moved(s, false)).to_vec();
+        let improved = by(all, VerdictKind::Improved);
+        assert!(improved.starts_with("accepted") && improved.contains("2 fresh sweeps"), "{improved}");
+    }
+
+    #[test]
+    fn a_rise_that_fresh_sweeps_saw_again_is_left_to_a_person() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = config(&dir);
+        let first = later(&whole(&config), 0);
+        let risen = Verdict {
+            change_pct: Some(6.0),
+            threshold_pct: Some(5.0),
+            sweeps_candidate: 3,
+            ..verdict("a", "docker", VerdictKind::Inconclusive, 10)
+        };
+        let said = |v: Verdict| by_gate(&config, &first, &[], &judgement(vec![v])).expect("decided");
+        assert!(said(risen.clone()).starts_with("not accepted: 1 metric rose"));
+        assert!(said(Verdict { change_pct: Some(4.0), ..risen.clone() }).starts_with("accepted"));
+        assert!(said(Verdict { sweeps_baseline: 2, ..risen }).starts_with("accepted"));
     }
 
     #[test]

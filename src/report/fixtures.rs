@@ -4,9 +4,9 @@ mod baselines;
 
 use crate::model::format::{GATE_FORMAT, JUDGEMENT_FORMAT};
 use crate::model::{
-    Attribution, Better, CellState, CellSummary, Change, Component, Confirmation, ConfirmingSweep, Decision,
-    Drift, DriftKind, EnvironmentName, Fingerprint, GateResult, Judgement, Proof, TimingSummary, Verdict,
-    VerdictKind,
+    Attribution, Better, CellState, CellSummary, Change, CommonMode, Component, Confirmation,
+    ConfirmingSweep, Decision, Drift, DriftKind, EnvironmentName, Fingerprint, GateResult, Judgement, Proof,
+    TimingSummary, Verdict, VerdictKind,
 };
 pub use baselines::{power, power_of_few, self_tests};
 use chrono::{TimeZone, Utc};
@@ -347,6 +347,13 @@ pub fn regression() -> GateResult {
     result.changed.push(Change { component: Component::Runc, before: None, after: Some("1.3.3".into()) });
     result.baseline = Some("kept for a person to decide: tollgate baseline accept or reject".into());
     result.confirmation = Some(confirmation());
+    result.judgement.common.push(CommonMode {
+        sweep: "20261123T123456Z-1a2b3c".parse().expect("valid id"),
+        environment: env("docker+nat"),
+        worse: true,
+        moved: 8,
+        of: 24,
+    });
     result.proofs[2].holds = false;
     result.proofs[2].observed =
         "0 bytes over the veth during redis get-c1: the client used host networking".into();

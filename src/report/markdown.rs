@@ -24,6 +24,7 @@ pub fn gate_markdown(result: &GateResult) -> String {
     if let Some(warning) = view::emulation(result) {
         page.paragraph(&format!("> **Note:** {}", clean::markdown(&warning)));
     }
+    page.common(judgement);
     page.changes(&result.changed);
     let notable = notable(judgement);
     let tolls = view::toll_table(result);
@@ -58,6 +59,7 @@ pub fn gate_markdown(result: &GateResult) -> String {
 pub fn judgement_markdown(judgement: &Judgement) -> String {
     let mut page = Page::default();
     page.answer(&answer::of_judgement(judgement));
+    page.common(judgement);
     let notable = notable(judgement);
     if !notable.is_empty() {
         page.verdicts(&notable, false, ABOVE_FOLD);
@@ -110,6 +112,13 @@ impl Page {
         self.text.push_str(line);
         self.text.push('\n');
         true
+    }
+
+    /// Sweeps in which whole environments moved.
+    fn common(&mut self, judgement: &Judgement) {
+        for line in view::common(judgement) {
+            self.paragraph(&format!("> **Note:** {}", clean::markdown(&line)));
+        }
     }
 
     fn paragraph(&mut self, text: &str) {

@@ -3,8 +3,8 @@
 
 use super::{clean, number};
 use crate::model::{
-    Attribution, Base, CellState, CellSummary, Drift, EnvironmentName, GateResult, Judgement, Verdict,
-    VerdictKind,
+    Attribution, Base, CellState, CellSummary, CommonMode, Drift, EnvironmentName, GateResult, Judgement,
+    Verdict, VerdictKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +51,25 @@ pub fn attribution(a: Attribution) -> &'static str {
         Attribution::Both => "environment and native both",
         Attribution::Unclear => "origin unclear",
     }
+}
+
+/// A sentence for each sweep in which a whole environment moved.
+pub fn common(judgement: &Judgement) -> Vec<String> {
+    let sentence = |c: &CommonMode| {
+        let native = c.environment.is_native();
+        let what = if native { "values" } else { "tolls" };
+        let way = match (native, c.worse) {
+            (true, true) => "became worse",
+            (true, false) => "became better",
+            (false, true) => "rose",
+            (false, false) => "fell",
+        };
+        format!(
+            "{} moved as a whole in {}: {} of {} {what} {way} at once, by a bad boot or by one change for all",
+            c.sweep, c.environment, c.moved, c.of
+        )
+    };
+    judgement.common.iter().map(sentence).collect()
 }
 
 /// The sentence that must stand beside every toll of an emulated machine; none for other sweeps.

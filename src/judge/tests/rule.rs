@@ -50,8 +50,8 @@ fn a_first_sweep_that_moved_as_a_whole_is_suspect_and_proves_nothing() {
 #[test]
 fn a_bad_boot_among_the_fresh_sweeps_is_set_aside() {
     let (calm, bad) = (|i| suite(i, 12, |_| 1.0), |i| suite(i, 12, |_| 1.12));
-    // The first sweep must leave everything open for the fresh ones to count.
-    let open = |i| suite(i, 12, |m| if m < 6 { 1.08 } else { 1.0 });
+    // The first sweep leaves two metrics open.
+    let open = |i| suite(i, 12, |m| if m < 2 { 1.08 } else { 1.0 });
     let judgement = judge(&history(12), &[open(20), bad(21), calm(22)], &Policy::default());
     assert_eq!(regressed(&judgement), 0, "{:#?}", judgement.summary);
     let v = &judgement.verdicts[0];
@@ -173,6 +173,55 @@ fn advice_reaches_the_threshold() {
     let judgement = judge(&wild, &[one(9, &[1.13; 3])], &Policy::default());
     assert_eq!(only(&judgement).would_help, None);
     assert!(only(&judgement).reason.ends_with("the host must be quieter or the threshold wider"));
+}
+
+#[test]
+fn a_fresh_sweep_that_moved_as_the_first_did_is_no_bad_boot() {
+    let (calm, up) = (|i| suite(i, 12, |_| 1.0), |i| suite(i, 12, |_| 1.12));
+    let judgement = judge(&history(12), &[up(20), up(21), calm(22)], &Policy::default());
+    assert_eq!(
+        judgement.summary[&VerdictKind::Inconclusive],
+        12,
+        "nobody can tell: {:#?}",
+        judgement.summary
+    );
+    assert!(judgement.verdicts.iter().all(|v| v.sweeps_candidate == 3));
+}
+
+#[test]
+fn what_is_left_after_a_bad_boot_proves_no_absence_of_a_change() {
+    let (calm, up) = (|i| suite(i, 12, |_| 1.0), |i| suite(i, 12, |_| 1.12));
+    let judgement = judge(&history(12), &[calm(20), up(21), calm(22)], &Policy::default());
+    assert_eq!(judgement.summary[&VerdictKind::Inconclusive], 12, "{:#?}", judgement.summary);
+    let named = judgement.common.iter().any(|c| c.sweep.as_str() == "s21" && c.worse);
+    assert!(named, "a sweep that was set aside is named: {:?}", judgement.common);
+}
+
+#[test]
+fn a_block_of_fewer_cells_does_not_make_a_bad_boot_of_the_first_block() {
+    let up = |i| suite(i, 40, |m| if m < 30 { 1.12 } else { 1.0 });
+    let mut fewer = [up(23), up(24)];
+    for sweep in &mut fewer {
+        sweep.series.retain(|key, _| key.metric.metric.as_str() < "m12");
+    }
+    let [third, fourth] = fewer;
+    let judgement = judge(&history(40), &[up(20), up(21), up(22), third, fourth], &Policy::default());
+    assert_eq!(regressed(&judgement), 30, "{:#?}", judgement.summary);
+    assert!(judgement.verdicts.iter().all(|v| !v.reason.contains("set aside")));
+}
+
+#[test]
+fn a_rare_count_of_the_baseline_is_part_of_its_range() {
+    let count = |i, v: f64| plain(i, Scale::Count, &[v; 3]);
+    let baseline: Vec<_> = (0..9).map(|i| count(i, if i == 4 { 1.0 } else { 0.0 })).collect();
+    let candidates: Vec<_> = (9..12).map(|i| count(i, 1.0)).collect();
+    assert_eq!(kind(&baseline, &candidates).0, VerdictKind::Unchanged);
+}
+
+#[test]
+fn what_the_first_sweep_did_not_measure_is_not_confirmed() {
+    let candidates = [empty(9), one(10, &[1.5; 3]), one(11, &[1.5; 3])];
+    assert_eq!(kind(&five(), &candidates).0, VerdictKind::Missing);
 }
 
 proptest! {

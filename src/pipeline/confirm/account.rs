@@ -78,8 +78,10 @@ fn of_end(last: Option<&Done>, stop: &Stop) -> String {
             )
         }
         (Stop::Enough { open }, None) => format!("{} {} open", count(*open, "cell"), stay(*open)),
-        (Stop::NoRoom { open, suspected, short_s }, _) => {
-            let which = if *suspected > 0 {
+        (Stop::NoRoom { open, suspected, whole, short_s }, _) => {
+            let which = if *whole {
+                "the whole suite, which moved at once,".to_owned()
+            } else if *suspected > 0 {
                 cells(*suspected, "suspected")
             } else {
                 "a single one of them".to_owned()
@@ -147,13 +149,13 @@ mod tests {
             account(900.0, 250.3, &[done(block(1, 1))], &Stop::NothingOpen),
             account(900.0, 250.3, &[done(block(9, 9)), done(block(2, 2))], &Stop::NothingOpen),
             account(900.0, 250.3, &[done(Block { whole: true, ..block(9, 9) })], &Stop::NothingOpen),
-            account(900.0, 850.0, &[], &Stop::NoRoom { open: 31, suspected: 2, short_s: 61.0 }),
-            account(900.0, 850.0, &[], &Stop::NoRoom { open: 1, suspected: 0, short_s: 61.0 }),
+            account(900.0, 850.0, &[], &Stop::NoRoom { open: 31, suspected: 2, whole: false, short_s: 61.0 }),
+            account(900.0, 850.0, &[], &Stop::NoRoom { open: 1, suspected: 0, whole: false, short_s: 61.0 }),
             account(
                 900.0,
                 500.0,
                 &[done(block(9, 9))],
-                &Stop::NoRoom { open: 3, suspected: 1, short_s: 20.0 },
+                &Stop::NoRoom { open: 3, suspected: 1, whole: true, short_s: 20.0 },
             ),
             account(0.0, 250.3, &[], &Stop::Off { open: 31 }),
         ];

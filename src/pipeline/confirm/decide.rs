@@ -57,6 +57,8 @@ pub enum Stop {
         open: usize,
         /// Of these, suspected ones.
         suspected: usize,
+        /// Whether the whole suite would have to be repeated.
+        whole: bool,
         /// Seconds by which the smallest sensible block exceeds the budget.
         short_s: f64,
     },
@@ -131,10 +133,10 @@ pub fn next(state: &State) -> Step {
     }
     let left_s = state.budget_s - state.spent_s;
     let block_s = |cells: &BTreeSet<CellKey>| f64::from(BLOCK) * state.costs.sweep_s(cells);
-    let no_room =
-        |short_s| Step::Stop(Stop::NoRoom { open: open.len(), suspected: open.suspected.len(), short_s });
     // When whole environments moved at once, the first sweep says little of single cells.
     let whole = state.done == 0 && !state.judgement.common.is_empty();
+    let suspected = open.suspected.len();
+    let no_room = |short_s| Step::Stop(Stop::NoRoom { open: open.len(), suspected, whole, short_s });
     let wanted = if whole { state.costs.all() } else { open.all() };
     let wanted_s = block_s(&wanted);
     if whole && wanted_s > left_s {
@@ -257,7 +259,7 @@ mod tests {
         assert_eq!(block(with(38.0)).cells, [cell("c", "docker")].into());
         let none = with(37.0);
         assert!(
-            matches!(none, Step::Stop(Stop::NoRoom { open: 3, suspected: 1, short_s }) if (short_s - 1.0).abs() < 1e-6),
+            matches!(none, Step::Stop(Stop::NoRoom { open: 3, suspected: 1, short_s, .. }) if (short_s - 1.0).abs() < 1e-6),
             "{none:?}"
         );
         assert_eq!(next(&State { budget_s: 0.0, ..state(&open, &costs) }), Step::Stop(Stop::Off { open: 3 }));

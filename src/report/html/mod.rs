@@ -16,6 +16,7 @@ pub fn gate_html(result: &GateResult) -> String {
     let warning = view::emulation(result);
     let body = html! {
         (page::header(&answer::of_gate(result), &page::gate_facts(result), warning.as_deref()))
+        (page::common(&result.judgement))
         (page::tiles(&result.judgement))
         (tables::changes(&result.changed))
         (verdicts(&result.judgement, emulated, warning.as_deref()))
@@ -36,6 +37,7 @@ pub fn judgement_html(judgement: &Judgement) -> String {
     let answer = answer::of_judgement(judgement);
     let body = html! {
         (page::header(&answer, &[], None))
+        (page::common(judgement))
         (page::tiles(judgement))
         (verdicts(judgement, false, None))
         (tables::drifts(&judgement.drifts, false))

@@ -42,6 +42,15 @@ pub(super) fn document(title: &str, body: &Markup) -> String {
     text
 }
 
+/// Sweeps in which whole environments moved.
+pub(super) fn common(judgement: &Judgement) -> Markup {
+    html! {
+        @for line in view::common(judgement) {
+            p.warning role="note" { b { "Suspect sweep. " } (line) "." }
+        }
+    }
+}
+
 /// The answer, what was measured, and the warning of an emulated machine.
 pub(super) fn header(answer: &Answer, facts: &[(&str, String)], warning: Option<&str>) -> Markup {
     let (class, icon) = match answer.tone {

@@ -45,6 +45,9 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
     if let Some(warning) = view::emulation(result) {
         out.wrapped("! ", &warning, Ink::Unsure);
     }
+    for line in view::common(&result.judgement) {
+        out.wrapped("! ", &line, Ink::Unsure);
+    }
     if let Some(baseline) = &result.baseline {
         out.wrapped("Baseline: ", &clean::text(baseline), Ink::Plain);
     }
@@ -102,6 +105,9 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
 pub fn judgement_table(judgement: &Judgement, style: TerminalStyle) -> String {
     let mut out = Sheet::new(style);
     out.answer(&answer::of_judgement(judgement));
+    for line in view::common(judgement) {
+        out.wrapped("! ", &line, Ink::Unsure);
+    }
     if let Some(table) = tables::verdicts(judgement, &view::JUDGED, None, false, style.width) {
         out.gap();
         out.block(&table);
