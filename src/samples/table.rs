@@ -115,7 +115,8 @@ impl Table {
             index
         } else {
             if started_at > self.latest {
-                let expected = format!("a time up to now (about {})", self.latest.date_naive());
+                let expected =
+                    format!("a time not after {}, which no clock has seen yet", self.latest.date_naive());
                 return Err(row.bad("started_at", expected));
             }
             self.by_id.insert(id.clone(), self.sweeps.len());
