@@ -87,7 +87,9 @@ fn heavy_tails_and_slow_rounds_make_no_alarms() {
 fn a_bad_boot_alone_makes_no_alarm() {
     let limits = Limits { alarms: 0.2, power_5: 0.7, power_10: 0.95, fdr: 0.1 };
     let boot = |boot| Scenario { bad_boot: Some(boot), ..Scenario::of(10) };
-    let loose = Limits { power_5: 0.4, power_10: 0.9, ..limits };
+    // Where the first sweep happens to have moved as well, nobody can tell the bad boot from a change of everything: false
+    // discoveries come in few suites, and then many (5 % of all in 400 suites).
+    let loose = Limits { power_5: 0.4, power_10: 0.9, fdr: 0.5, ..limits };
     check("bad fresh", &boot(Boot::Fresh), Some(Confirm::Open), &FEW, &loose);
     check("bad screen", &boot(Boot::Screen), Some(Confirm::Open), &FEW, &limits);
     let limits = Limits { power_5: 0.35, power_10: 0.9, ..limits };
