@@ -7,6 +7,8 @@
 
 #[path = "common/drifting.rs"]
 mod drifting;
+#[path = "common/simulate.rs"]
+mod simulate;
 
 use drifting::{Story, Told, run};
 

@@ -19,7 +19,7 @@ use crate::{
 pub(super) const FLOOR: f64 = 0.001;
 
 /// Fewest sweeps with which a variance, and so a p-value, is worth anything.
-pub(super) const FEWEST: usize = 3;
+pub const FEWEST: usize = 3;
 
 /// The sweeps that a metric is compared with.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ impl Baseline {
             _ => "a new metric: no accepted sweep has it; this one is recorded".to_owned(),
         });
         used.drain(..used.len().saturating_sub(policy.max_baseline_sweeps.max(1)));
-        let values: Vec<f64> = used.iter().filter_map(|(_, m)| robust::median(&m.toll)).collect();
+        let values: Vec<f64> = used.iter().filter_map(|(_, m)| m.value()).collect();
         let far = match threshold.scale {
             Scale::Ratio => robust::outliers(&values, FLOOR),
             Scale::Difference => robust::outliers(&values, absolute_floor(info, threshold)),

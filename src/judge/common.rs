@@ -7,6 +7,7 @@ use super::{
     policy::Policy,
     screen::{Screen, compare, screen},
     subject::Subject,
+    whole,
 };
 use crate::model::{CommonMode, EnvironmentName, MetricKey, SweepId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +53,6 @@ impl<'a> Crowd<'a> {
 
     /// The sweeps that moved as a whole, and those of `bad`.
     fn suspects(&self, environment: &EnvironmentName, bad: &[(&'a SweepId, bool)]) -> Vec<CommonMode> {
-        let whole = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let suspect = self.moved.iter().filter(|(key, moved)| self.is_crowd(**moved) || bad.contains(key));
         suspect
             .map(|(&(sweep, worse), &moved)| CommonMode {

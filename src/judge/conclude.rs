@@ -5,10 +5,12 @@ use super::{
     common::Crowds,
     effort::effort,
     exact::exact,
+    pair::Measured,
     policy::Policy,
     reason::{self, percent},
     screen::{Tested, suspected_of_few},
     subject::Subject,
+    whole,
 };
 use crate::{
     model::{Absolute, Scale, Verdict, VerdictKind},
@@ -121,7 +123,6 @@ fn failed_somewhere(subject: &Subject, verdict: Verdict) -> Verdict {
 /// What is known before any test.
 fn blank(subject: &Subject) -> Verdict {
     let metric = &subject.key.metric;
-    let whole = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let ratio = subject.threshold.scale == Scale::Ratio;
     Verdict {
         workload: metric.workload.clone(),
@@ -161,7 +162,7 @@ fn absolute(subject: &Subject) -> Option<Absolute> {
 
 /// Mean of the judged sweeps' values, on the subject's scale.
 fn toll_now(subject: &Subject) -> Option<f64> {
-    let values: Vec<f64> = subject.judged().iter().filter_map(|m| robust::median(&m.toll)).collect();
+    let values: Vec<f64> = subject.judged().iter().filter_map(Measured::value).collect();
     robust::mean(&values)
 }
 

@@ -50,36 +50,13 @@ fn loses_an_environment(verdicts: &[Verdict]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::fixtures::{self, env};
     use VerdictKind::{
         Improved, Inconclusive, MeasurementFailed, Missing, NoBaseline, Regressed, Suspected, Unchanged,
     };
 
     fn verdict(environment: &str, kind: VerdictKind) -> Verdict {
-        Verdict {
-            workload: "w".into(),
-            case: "c".into(),
-            metric: "m".into(),
-            unit: "s".into(),
-            better: crate::model::Better::Lower,
-            environment: environment.parse().expect("a name"),
-            verdict: kind,
-            native: None,
-            toll_before_pct: None,
-            toll_now_pct: None,
-            change_pct: None,
-            ci95_pct: None,
-            p: None,
-            q: None,
-            mde80_pct: None,
-            threshold_pct: None,
-            attribution: None,
-            sweeps_baseline: 0,
-            sweeps_candidate: 0,
-            common: false,
-            absolute: None,
-            would_help: None,
-            reason: String::new(),
-        }
+        Verdict { environment: env(environment), ..fixtures::verdict(kind) }
     }
 
     fn decision(kinds: &[VerdictKind]) -> Decision {

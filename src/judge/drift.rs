@@ -8,7 +8,7 @@ use super::{
     policy::{Policy, Threshold},
     reason::{one, percent},
     screen::compare,
-    share,
+    share, whole,
 };
 use crate::{
     model::{Drift, DriftKind, Family, MetricInfo, SeriesKey, SweepId, SweepSamples},
@@ -135,7 +135,7 @@ impl<'a> Track<'a> {
             }
             if let Observed::Measured(m) = observe(&row, key, threshold.scale, policy.min_rounds_share) {
                 ids.push(&sweep.sweep);
-                values.push(robust::median(&m.toll)?);
+                values.push(m.value()?);
                 measured.push(m);
             }
         }
@@ -215,7 +215,7 @@ impl<'a> Track<'a> {
             kind: look.kind,
             change_pct: percent(look.d),
             p: look.p,
-            sweeps: u32::try_from(look.sweeps).unwrap_or(u32::MAX),
+            sweeps: whole(look.sweeps),
             reason: self.reason(look, &since),
             since,
         }
@@ -245,7 +245,7 @@ impl<'a> Track<'a> {
 
 /// The fit of the first ten, those too far from the others set aside as for verdicts.
 fn anchor_of(info: &MetricInfo, threshold: &Threshold, mut measured: Vec<Measured>) -> Option<Fit> {
-    let values: Vec<f64> = measured.iter().filter_map(|m| robust::median(&m.toll)).collect();
+    let values: Vec<f64> = measured.iter().filter_map(Measured::value).collect();
     for far in robust::outliers(&values, FLOOR) {
         // At most one of ten, so that no index moves.
         measured.remove(far);

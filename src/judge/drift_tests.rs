@@ -1,37 +1,17 @@
 use super::*;
-use crate::model::{Better, CellState, Comparability, EnvironmentName, MetricKey, Scale};
-use chrono::DateTime;
-use std::collections::BTreeSet;
+use crate::judge::fixtures;
+use crate::model::{CellState, Scale};
 
 /// Deterministic scatter of the sweep values, logs: about 0.5 % either way.
 const SCATTER: [f64; 7] = [0.0, 0.005, -0.004, 0.002, -0.005, 0.004, -0.001];
 
 fn key() -> SeriesKey {
-    SeriesKey { metric: MetricKey::new("rr", "1b", "mean"), environment: "docker".parse().expect("name") }
+    fixtures::key("mean", "docker")
 }
 
-/// Sweep `i` of one metric (family network: threshold 5 %) with the toll ln 1.10 + `toll` in all of three rounds.
+/// Sweep `i` with the toll ln 1.10 + `toll` in all of three rounds.
 fn sweep(i: usize, toll: f64) -> SweepSamples {
-    let info = MetricInfo {
-        unit: "us".into(),
-        better: Better::Lower,
-        family: Family::Network,
-        tail: false,
-        resolution: None,
-        scale: Scale::Ratio,
-    };
-    let rounds = |value: f64| (1..=3).map(|r| (r, value)).collect::<BTreeMap<u32, f64>>();
-    let native = SeriesKey { environment: EnvironmentName::NATIVE, ..key() };
-    SweepSamples {
-        host_class: "lab".parse().expect("class"),
-        sweep: format!("s{i:02}").parse().expect("id"),
-        started_at: DateTime::from_timestamp(i64::try_from(i).expect("small") * 86_400, 0).expect("time"),
-        comparability: Comparability::default(),
-        metrics: [(key().metric, info)].into(),
-        series: [(native, rounds(100.0)), (key(), rounds(110.0 * toll.exp()))].into(),
-        failed: BTreeMap::new(),
-        regimes: BTreeSet::new(),
-    }
+    fixtures::one(i64::try_from(i).expect("small"), &[1.10 * toll.exp(); 3])
 }
 
 /// `n` sweeps with the scatter and a rise.

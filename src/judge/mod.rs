@@ -12,7 +12,7 @@ mod drift;
 mod effort;
 mod exact;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod pair;
 pub mod policy;
 pub mod power;
@@ -23,9 +23,11 @@ pub mod self_test;
 mod subject;
 pub mod summary;
 
+pub use baseline::FEWEST;
 pub use decision::{count, decide};
 pub use drift::drifts;
 pub use policy::{Deltas, EnvironmentDeltas, Override, Policy, PolicyError, SomeDeltas, Threshold};
+pub use screen::BLOCK;
 pub use self_test::self_test;
 pub use summary::cells;
 
@@ -33,7 +35,7 @@ use crate::{
     model::{Family, Judgement, Scale, SweepId, SweepSamples, Verdict, format::JUDGEMENT_FORMAT},
     stats::{Variance, benjamini_hochberg, fit_prior},
 };
-use baseline::{FEWEST, Fit};
+use baseline::Fit;
 use common::Crowds;
 use screen::Tested;
 use subject::Subject;
@@ -88,6 +90,11 @@ fn adjusted(subjects: &[Subject], tested: &[Option<Tested>], policy: &Policy) ->
         all.iter_mut().zip(adjusted).for_each(|(of, q)| of.push(q));
     }
     all
+}
+
+/// A number of things as JSON holds it.
+fn whole(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Worst kind first, then by workload, case, metric, environment.

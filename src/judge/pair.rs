@@ -3,6 +3,7 @@
 use crate::model::{
     Better, CellState, EnvironmentName, MetricInfo, MetricKey, Scale, SeriesKey, SweepSamples,
 };
+use crate::stats::robust;
 use std::collections::BTreeMap;
 
 /// Rounds of one sweep that have both values. All are signed, positive = worse, one element a round; natural logs for a
@@ -17,6 +18,13 @@ pub(super) struct Measured {
     pub native: Vec<f64>,
     /// `v_native`, in the metric's unit, not signed.
     pub reference: Vec<f64>,
+}
+
+impl Measured {
+    /// y, the sweep value: the median of the toll over the rounds; none without rounds.
+    pub fn value(&self) -> Option<f64> {
+        robust::median(&self.toll)
+    }
 }
 
 /// What one sweep says.
@@ -152,7 +160,7 @@ fn cell<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::{add, empty, env};
+    use crate::judge::fixtures::{empty, env, values};
 
     #[test]
     fn one_walk_finds_what_single_looks_find() {
@@ -165,7 +173,7 @@ mod tests {
             ("c", "kvm"),
             ("d", "native"),
         ] {
-            add(&mut sweep, metric, environment, Better::Lower, &[1.0, 2.0]);
+            values(&mut sweep, metric, environment, Better::Lower, &[1.0, 2.0]);
         }
         sweep.metrics.remove(&MetricKey::new("rr", "1b", "c"));
         let keys: Vec<SeriesKey> = ["0", "a", "b", "bb", "c", "d", "e"]

@@ -2,7 +2,7 @@
 
 use super::{
     baseline::FEWEST, cost::UNTIMED, moderate, policy::Policy, present::Present, reason::percent,
-    subject::Subject,
+    subject::Subject, whole,
 };
 use crate::{
     model::{
@@ -52,7 +52,7 @@ pub fn power(baselines: &[SweepSamples], policy: &Policy, costs: &Costs, questio
     let mut assessed: Vec<Assessed> =
         subjects(&sweeps, policy).iter().map(|subject| assess(subject, costs, question)).collect();
     assessed.sort_by(|a, b| order(a).total_cmp(&order(b)));
-    let present = u32::try_from(sweeps.len()).unwrap_or(u32::MAX);
+    let present = whole(sweeps.len());
     Power {
         version: POWER_FORMAT,
         host_class: newest.map(|s| s.host_class.clone()),
@@ -116,12 +116,12 @@ fn assess(subject: &Subject, costs: &Costs, question: Question) -> Assessed {
 }
 
 /// `(n - present + k) (c_sweep + R c_round)`, in the unit of `cost`: what [`Spread::cheapest`] makes small.
-fn price(plan: Plan, present: u32, cost: Cost) -> f64 {
+pub(super) fn price(plan: Plan, present: u32, cost: Cost) -> f64 {
     let sweeps = plan.baseline.saturating_sub(present) + plan.fresh;
     f64::from(sweeps) * (cost.sweep + f64::from(plan.rounds) * cost.round)
 }
 
-fn effort(plan: Plan) -> Effort {
+pub(super) fn effort(plan: Plan) -> Effort {
     Effort { baseline_sweeps: plan.baseline, fresh_sweeps: plan.fresh, rounds: plan.rounds }
 }
 
@@ -142,7 +142,7 @@ fn blank(subject: &Subject) -> MetricPower {
         metric: metric.metric.clone(),
         environment: subject.key.environment.clone(),
         family: subject.info.family,
-        sweeps: u32::try_from(subject.baseline.sweeps.len()).unwrap_or(u32::MAX),
+        sweeps: whole(subject.baseline.sweeps.len()),
         rounds,
         sigma_within_pct: None,
         sigma_between_pct: None,
@@ -194,15 +194,13 @@ fn sentence(row: &MetricPower) -> String {
 
 fn summary(assessed: &[Assessed], costs: &Costs, fresh: u32, present: u32) -> PowerSummary {
     let known: Vec<(Spread, f64)> = assessed.iter().filter_map(|a| Some((a.spread?, a.delta))).collect();
-    let count = |holds: fn(&MetricPower) -> bool| {
-        u32::try_from(assessed.iter().filter(|a| holds(&a.row)).count()).unwrap_or(u32::MAX)
-    };
+    let count = |holds: fn(&MetricPower) -> bool| whole(assessed.iter().filter(|a| holds(&a.row)).count());
     let timed = costs.suite();
     let plan = |fresh| common(&known, present, fresh, timed.unwrap_or(UNTIMED));
     let plan = plan(fresh).or_else(|| plan(LIMITS.fresh));
     let sweep_s = plan.zip(timed).map(|(plan, cost)| cost.sweep + f64::from(plan.rounds) * cost.round);
     PowerSummary {
-        metrics: u32::try_from(known.len()).unwrap_or(u32::MAX),
+        metrics: whole(known.len()),
         reach: count(|row| row.reaches == Some(true)),
         reachable: count(|row| row.plan.is_some()),
         common: plan.map(|plan| CommonPlan {

@@ -21,7 +21,7 @@ pub(super) fn one(x: f64) -> String {
     if text == "-0.0" { "0.0".to_owned() } else { text }
 }
 
-fn plural(n: usize, word: &str) -> String {
+pub(super) fn plural(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 

@@ -64,12 +64,12 @@ pub(super) struct Outcome {
 const AGREE: f64 = 0.25;
 
 /// Sweeps of a block of confirmation.
-const BLOCK: usize = 2;
+pub const BLOCK: u32 = 2;
 
 /// How often the fresh sweeps are looked at, and so between how many looks q is split: once, or twice where the policy
 /// has a further block, or there are more sweeps than one block.
 pub(super) fn looks(fresh: usize, policy: &Policy) -> usize {
-    if policy.blocks > 1 || fresh > BLOCK { 2 } else { 1 }
+    if policy.blocks > 1 || fresh > BLOCK as usize { 2 } else { 1 }
 }
 
 impl Tested {
@@ -84,8 +84,8 @@ impl Tested {
         let rise_open = suspect || screen == Screen::Rise || first.p_below(delta) >= policy.alpha;
         let fall_open = suspect || screen == Screen::Fall || first.p_above(delta) >= policy.alpha;
         let mut looks = Vec::new();
-        if fresh.len() > BLOCK {
-            looks.extend(look(&fit, &fresh[..BLOCK], delta));
+        if fresh.len() > BLOCK as usize {
+            looks.extend(look(&fit, &fresh[..BLOCK as usize], delta));
         }
         looks.extend(look(&fit, fresh, delta));
         Some(Self {
@@ -159,7 +159,7 @@ pub(super) fn screen(first: &Comparison, delta: f64, alpha: f64) -> Screen {
 
 fn look(fit: &Fit, fresh: &[Measured], delta: f64) -> Option<Look> {
     let comparison = compare(fit, fresh, |m| &m.toll)?;
-    let values = || fresh.iter().filter_map(|m| robust::median(&m.toll)).map(|y| y - fit.mean);
+    let values = || fresh.iter().filter_map(Measured::value).map(|y| y - fit.mean);
     let dissenters = fresh.len() / 4;
     Some(Look {
         comparison,
@@ -192,7 +192,7 @@ pub(super) fn suspected_of_few(subject: &Subject) -> bool {
     };
     let tolls = subject.baseline.sweeps.iter().flat_map(|m| &m.toll);
     let highest = tolls.fold(f64::NEG_INFINITY, |high, &x| high.max(x));
-    let agrees = |m: &Measured| match (robust::range(&m.toll), robust::median(&m.toll)) {
+    let agrees = |m: &Measured| match (robust::range(&m.toll), m.value()) {
         (Some((lowest, _)), Some(median)) => lowest > highest && median - fit.mean >= least,
         _ => false,
     };

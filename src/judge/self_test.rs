@@ -1,6 +1,6 @@
 //! What the judge says of the baselines themselves, in which nothing changed: its measured rate of false alarms.
 
-use super::{baseline::FEWEST, judge, policy::Policy, present::Present};
+use super::{baseline::FEWEST, judge, policy::Policy, present::Present, whole};
 use crate::{
     model::{
         FalseAlarms, Family, FamilyAlarms, Judgement, SelfTest, SeriesKey, SweepId, SweepSamples, Verdict,
@@ -53,7 +53,7 @@ pub fn self_test(baselines: &[SweepSamples], policy: &Policy) -> SelfTest {
         version: SELF_TEST_FORMAT,
         host_class,
         profile,
-        sweeps: u32::try_from(n).unwrap_or(u32::MAX),
+        sweeps: whole(n),
         suites,
         screened_suites,
         families: by_family(&families, &screened, &confirmed),

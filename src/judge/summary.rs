@@ -1,5 +1,6 @@
 //! One sweep in short: every metric in every environment, for reports.
 
+use super::whole;
 use crate::{
     model::{Cell, CellState, CellSummary, EnvironmentName, Scale, Series, Sweep},
     stats::robust,
@@ -52,7 +53,7 @@ fn of_series(sweep: &Sweep, series: &Series) -> CellSummary {
         environment: series.environment.clone(),
         state,
         reason,
-        rounds: u32::try_from(values.len()).unwrap_or(u32::MAX),
+        rounds: whole(values.len()),
         // What an environment measured that is not what its label says is no figure of it.
         median: robust::median(&values).filter(|_| ok),
         toll_pct: toll_pct(sweep, series).filter(|_| ok),

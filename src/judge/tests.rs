@@ -1,69 +1,14 @@
+use super::fixtures::{empty, env, five, one, values as add};
 use super::*;
 use crate::model::{
-    Attribution, Better, CellState, Comparability, Decision, EnvironmentName, MetricInfo, MetricKey, Scale,
-    SeriesKey, VerdictKind,
+    Attribution, Better, CellState, Decision, MetricInfo, MetricKey, Scale, SeriesKey, VerdictKind,
 };
-use chrono::DateTime;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 mod rule;
-
-/// Sweep `i` without samples.
-pub(in crate::judge) fn empty(i: i64) -> SweepSamples {
-    SweepSamples {
-        host_class: "lab".parse().expect("class"),
-        sweep: format!("s{i}").parse().expect("id"),
-        started_at: DateTime::from_timestamp(i * 86_400, 0).expect("time"),
-        comparability: Comparability::default(),
-        metrics: BTreeMap::new(),
-        series: BTreeMap::new(),
-        failed: BTreeMap::new(),
-        regimes: BTreeSet::new(),
-    }
-}
-
-pub(in crate::judge) fn env(name: &str) -> EnvironmentName {
-    name.parse().expect("environment")
-}
-
-/// Adds the rounds of one metric (family network: threshold 5 %) in one environment.
-pub(in crate::judge) fn add(
-    sweep: &mut SweepSamples,
-    metric: &str,
-    environment: &str,
-    better: Better,
-    values: &[f64],
-) {
-    let metric = MetricKey::new("rr", "1b", metric);
-    let info = MetricInfo {
-        unit: "us".into(),
-        better,
-        family: Family::Network,
-        tail: false,
-        resolution: None,
-        scale: Scale::Ratio,
-    };
-    sweep.metrics.insert(metric.clone(), info);
-    let rounds = (1..).zip(values.iter().copied()).collect();
-    sweep.series.insert(SeriesKey { metric, environment: env(environment) }, rounds);
-}
-
-/// Sweep `i` of one metric, lower is better: native 100, docker 100 times the ratios.
-fn one(i: i64, ratios: &[f64]) -> SweepSamples {
-    let mut sweep = empty(i);
-    add(&mut sweep, "mean", "native", Better::Lower, &vec![100.0; ratios.len()]);
-    let values: Vec<f64> = ratios.iter().map(|r| 100.0 * r).collect();
-    add(&mut sweep, "mean", "docker", Better::Lower, &values);
-    sweep
-}
-
-/// Five baseline sweeps whose sweep values are ln 1.10 plus -0.02, -0.01, 0, .01, .02: S² = 0.00025, df 4.
-fn five() -> Vec<SweepSamples> {
-    (0..5).map(|i| one(i, &[1.10 * ((i as f64 - 2.0) / 100.0).exp(); 3])).collect()
-}
 
 fn only(judgement: &Judgement) -> &Verdict {
     assert_eq!(judgement.verdicts.len(), 1, "{judgement:#?}");

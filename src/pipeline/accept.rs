@@ -4,6 +4,7 @@ use super::gate::judge_sweeps;
 use super::whole::is_whole;
 use super::{PipelineError, policy};
 use crate::config::{Acceptance, Config};
+use crate::judge::FEWEST;
 use crate::model::{
     AcceptedBy, Decision, EnvironmentName, Judgement, MetricKey, SeriesKey, Sweep, SweepId, Verdict,
     VerdictKind,
@@ -95,9 +96,8 @@ fn moved_as_a_whole(sweep: &Sweep, judgement: &Judgement) -> bool {
 
 /// Whether fresh sweeps, too, saw a rise by the threshold that they could not prove: no baseline for what comes.
 fn is_risen(verdict: &Verdict) -> bool {
-    const DECIDABLE: u32 = 3;
     verdict.verdict == VerdictKind::Inconclusive
-        && verdict.sweeps_baseline >= DECIDABLE
+        && verdict.sweeps_baseline as usize >= FEWEST
         && verdict.sweeps_candidate >= 2
         && verdict
             .change_pct

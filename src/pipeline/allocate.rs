@@ -2,12 +2,13 @@
 //!
 //! The sweep takes as long as one with equal rounds: what is proven unchanged pays for what is not decided.
 
+use crate::judge;
 use crate::model::{Sweep, Verdict, VerdictKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whole baselines below which nothing is allocated: the newest is judged by the others, and with fewer than
 /// three of them there is no p-value.
-pub const FEWEST: usize = 4;
+pub const FEWEST: usize = judge::FEWEST + 1;
 
 /// Rounds below which no case is brought, where the profile has as many.
 const LEAST: u32 = 6;

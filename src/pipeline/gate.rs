@@ -105,7 +105,7 @@ fn rounds_of_cases(
     let Some(newest) = whole.last().filter(|_| whole.len() >= allocate::FEWEST) else {
         return BTreeMap::new();
     };
-    let last = judge_sweep(baselines, newest, policy);
+    let last = judge_sweeps(baselines, std::slice::from_ref(newest), policy);
     allocate(&last.verdicts, &allocate::round_costs(newest), config.profile(profile).rounds)
 }
 
@@ -115,11 +115,6 @@ fn note_rounds(rounds: &BTreeMap<String, u32>, nominal: u32, progress: &dyn Prog
         let text = format!("rounds follow the last verdicts: {}; {nominal} elsewhere", each.join(", "));
         progress.step(Step::Note(text));
     }
-}
-
-/// The judgement of one sweep against the baselines that began before it, with the gate's version.
-fn judge_sweep(baselines: &[Sweep], measured: &Sweep, policy: &judge::Policy) -> Judgement {
-    judge_sweeps(baselines, std::slice::from_ref(measured), policy)
 }
 
 /// The judgement of a sweep and of the fresh ones that confirm it, in order, against the baselines that began before the

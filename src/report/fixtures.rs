@@ -12,17 +12,6 @@ pub use baselines::{power, power_of_few, self_tests};
 use chrono::{TimeZone, Utc};
 use std::collections::BTreeMap;
 
-const ALL_KINDS: [VerdictKind; 8] = [
-    VerdictKind::Regressed,
-    VerdictKind::Suspected,
-    VerdictKind::MeasurementFailed,
-    VerdictKind::Missing,
-    VerdictKind::Inconclusive,
-    VerdictKind::Improved,
-    VerdictKind::NoBaseline,
-    VerdictKind::Unchanged,
-];
-
 /// Workload, case, metric, unit, direction, native median, tolls in docker, docker+nat, docker+layer, kvm.
 type Row = (&'static str, &'static str, &'static str, &'static str, Better, f64, [Option<f64>; 4]);
 
@@ -155,7 +144,7 @@ fn judgement(decision: Decision, mut verdicts: Vec<Verdict>) -> Judgement {
     verdicts.sort_by_key(|v| {
         (v.verdict, v.workload.clone(), v.case.clone(), v.metric.clone(), v.environment.clone())
     });
-    let mut summary: BTreeMap<VerdictKind, u32> = ALL_KINDS.into_iter().map(|k| (k, 0)).collect();
+    let mut summary: BTreeMap<VerdictKind, u32> = VerdictKind::ALL.map(|kind| (kind, 0)).into();
     for v in &verdicts {
         *summary.entry(v.verdict).or_default() += 1;
     }

@@ -3,19 +3,17 @@
 //! accepted sweeps. Shared by `tests/drift_simulation.rs` and `examples/calibrate`.
 #![allow(dead_code, reason = "each of its users uses a part of it")]
 
-use chrono::DateTime;
+use super::simulate::{LEVEL, METRICS, NATIVE, blank, numbered, tolled};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tollgate::{
     judge::{Policy, drifts},
-    model::{Better, Comparability, Family, MetricInfo, MetricKey, Scale, SeriesKey, SweepSamples},
+    model::SweepSamples,
 };
 
-const METRICS: usize = 200;
-const ROUNDS: u32 = 10;
 const DRIFTING: usize = 20;
-const SWEEPS: i64 = 50;
+const SWEEPS: usize = 50;
 
 /// What happens to an otherwise unchanged host.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +28,7 @@ pub enum Story {
 
 impl Story {
     /// What it adds to metric `m` in sweep `i`, logs.
-    fn shift(self, i: i64, m: usize) -> f64 {
+    fn shift(self, i: usize, m: usize) -> f64 {
         match self {
             Self::Drift(percent) if m < DRIFTING => i as f64 * (percent / 100.0).ln_1p(),
             Self::BadBoot(percent) if i == 30 => (percent / 100.0).ln_1p(),
@@ -49,45 +47,30 @@ fn deviations(rng: &mut ChaCha8Rng) -> Vec<(f64, f64)> {
     (0..METRICS).map(|_| (0.02 * (0.5 * normal(rng)).exp(), 0.01 * (0.5 * normal(rng)).exp())).collect()
 }
 
-fn sweep(rng: &mut ChaCha8Rng, i: i64, deviations: &[(f64, f64)], story: Story) -> SweepSamples {
-    let (mut metrics, mut series) = (BTreeMap::new(), BTreeMap::new());
+fn sweep(
+    blank: &SweepSamples,
+    rng: &mut ChaCha8Rng,
+    i: usize,
+    deviations: &[(f64, f64)],
+    story: Story,
+) -> SweepSamples {
+    let mut sweep = numbered(blank, i);
     let common = normal(rng);
-    for (m, (within, between)) in deviations.iter().enumerate() {
-        let metric = MetricKey::new("xz", "compress", format!("m{m:03}"));
-        let info = MetricInfo {
-            unit: "s".into(),
-            better: Better::Lower,
-            family: Family::Cpu,
-            tail: false,
-            resolution: None,
-            scale: Scale::Ratio,
-        };
-        metrics.insert(metric.clone(), info);
+    for (m, ((within, between), rounds)) in deviations.iter().zip(tolled(&mut sweep)).enumerate() {
         let boot = between * (0.3_f64.sqrt() * common + 0.7_f64.sqrt() * normal(rng));
-        let level = 0.1 + boot + story.shift(i, m);
-        let native = (1..=ROUNDS).map(|r| (r, 100.0)).collect();
-        let docker = (1..=ROUNDS).map(|r| (r, 100.0 * (level + within * normal(rng)).exp())).collect();
-        let key = |e: &str| SeriesKey { metric: metric.clone(), environment: e.parse().expect("name") };
-        series.insert(key("native"), native);
-        series.insert(key("docker"), docker);
+        let level = LEVEL + boot + story.shift(i, m);
+        for value in rounds.values_mut() {
+            *value = NATIVE * (level + within * normal(rng)).exp();
+        }
     }
-    SweepSamples {
-        host_class: "lab".parse().expect("class"),
-        sweep: format!("s{i}").parse().expect("id"),
-        started_at: DateTime::from_timestamp(i * 86_400, 0).expect("time"),
-        comparability: Comparability::default(),
-        metrics,
-        series,
-        failed: BTreeMap::new(),
-        regimes: BTreeSet::new(),
-    }
+    sweep
 }
 
 /// What was found in one suite over all looks.
 #[derive(Debug, Default)]
 struct Seen {
     /// The look (sweeps so far) at which each drifting metric was first found.
-    found: Vec<i64>,
+    found: Vec<usize>,
     /// Metrics that do not drift and were called so at any look.
     wrong: usize,
 }
@@ -95,10 +78,10 @@ struct Seen {
 /// Looks at the suite of `seed` after each sweep.
 fn look_at_each_sweep(seed: u64, story: Story) -> Seen {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let deviations = deviations(&mut rng);
-    let (mut history, mut first) = (Vec::new(), BTreeMap::<String, i64>::new());
+    let (blank, deviations) = (blank(), deviations(&mut rng));
+    let (mut history, mut first) = (Vec::new(), BTreeMap::<String, usize>::new());
     for i in 0..SWEEPS {
-        history.push(sweep(&mut rng, i, &deviations, story));
+        history.push(sweep(&blank, &mut rng, i, &deviations, story));
         for drift in drifts(&history, &Policy::default()) {
             first.entry(drift.metric).or_insert(i + 1);
         }
@@ -128,7 +111,7 @@ pub fn run(suites: u64, story: Story) -> Told {
     });
     let alarmed = seen.iter().filter(|s| s.wrong > 0).count();
     let wrong: usize = seen.iter().map(|s| s.wrong).sum();
-    let mut found: Vec<i64> = seen.iter().flat_map(|s| s.found.iter().copied()).collect();
+    let mut found: Vec<usize> = seen.iter().flat_map(|s| s.found.iter().copied()).collect();
     found.sort_unstable();
     let power = found.len() as f64 / (suites as f64 * DRIFTING as f64);
     let when = found.get(found.len() / 2).map_or(String::new(), |at| format!(", half of them by sweep {at}"));

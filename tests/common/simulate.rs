@@ -22,7 +22,7 @@ pub const ROUNDS: usize = 10;
 /// One screen and two fresh sweeps.
 pub const CANDIDATES: usize = 3;
 /// The level of every toll, logs; it must not matter.
-const LEVEL: f64 = 0.1;
+pub const LEVEL: f64 = 0.1;
 
 /// The tolls of one sweep: for each metric those of its rounds, logs.
 pub type Tolls = Vec<[f64; ROUNDS]>;
@@ -177,15 +177,7 @@ impl Sweeps {
     /// Sweeps with `baseline` accepted ones.
     pub fn new(baseline: usize) -> Self {
         let blank = blank();
-        let sweeps = |count: usize, first: usize| {
-            let sweep = |i: usize| SweepSamples {
-                sweep: format!("s{:03}", first + i).parse().expect("id"),
-                started_at: DateTime::from_timestamp(86_400 * i64::try_from(first + i).expect("small"), 0)
-                    .expect("time"),
-                ..blank.clone()
-            };
-            (0..count).map(sweep).collect()
-        };
+        let sweeps = |count: usize, first: usize| (0..count).map(|i| numbered(&blank, first + i)).collect();
         Self {
             baseline: sweeps(baseline, 0),
             candidates: sweeps(CANDIDATES, baseline),
@@ -207,8 +199,7 @@ impl Sweeps {
     pub fn fill(&mut self, suite: &Suite) {
         let sweeps = self.baseline.iter_mut().chain(&mut self.candidates);
         for (sweep, tolls) in sweeps.zip(suite.baseline.iter().chain(&suite.candidates)) {
-            let environment = sweep.series.iter_mut().filter(|(key, _)| !key.environment.is_native());
-            for ((_, rounds), tolls) in environment.zip(tolls) {
+            for (rounds, tolls) in tolled(sweep).zip(tolls) {
                 for (value, toll) in rounds.values_mut().zip(tolls) {
                     *value = NATIVE * toll.exp();
                 }
@@ -245,10 +236,11 @@ impl Sweeps {
     }
 }
 
-const NATIVE: f64 = 100.0;
+/// Every native value.
+pub const NATIVE: f64 = 100.0;
 
 /// A sweep of [`METRICS`] metrics in native and docker; metric `m007` is the one of index 7.
-fn blank() -> SweepSamples {
+pub fn blank() -> SweepSamples {
     let (mut metrics, mut series) = (BTreeMap::new(), BTreeMap::new());
     for m in 0..METRICS {
         let metric = MetricKey::new("xz", "compress", format!("m{m:03}"));
@@ -276,6 +268,22 @@ fn blank() -> SweepSamples {
         failed: BTreeMap::new(),
         regimes: BTreeSet::new(),
     }
+}
+
+/// The same as sweep `i`, of day `i`.
+pub fn numbered(blank: &SweepSamples, i: usize) -> SweepSamples {
+    let day = i64::try_from(i).expect("small");
+    SweepSamples {
+        sweep: format!("s{i:03}").parse().expect("id"),
+        started_at: DateTime::from_timestamp(86_400 * day, 0).expect("time"),
+        ..blank.clone()
+    }
+}
+
+/// The rounds of each metric in docker, in order of metrics.
+pub fn tolled(sweep: &mut SweepSamples) -> impl Iterator<Item = &mut BTreeMap<u32, f64>> {
+    let series = sweep.series.iter_mut().filter(|(key, _)| !key.environment.is_native());
+    series.map(|(_, rounds)| rounds)
 }
 
 fn index(metric: &str) -> usize {

@@ -1,14 +1,9 @@
 //! What the gate does next: confirm, and which cells, or stop. Pure: no clock, no I/O.
 
 use super::cost::{CellKey, Costs};
+use crate::judge::{BLOCK, FEWEST};
 use crate::model::{Judgement, Verdict, VerdictKind};
 use std::collections::BTreeSet;
-
-/// Fresh sweeps of a block. A block is whole or not begun: the rule judges two.
-pub const BLOCK: u32 = 2;
-
-/// Baseline sweeps below which there is no p-value, so that a verdict can be *suspected* but never decided.
-const FEWEST: u32 = 3;
 
 /// Everything that the next step depends on.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +27,7 @@ pub struct State<'a> {
 pub enum Step {
     /// Nothing more.
     Stop(Stop),
-    /// [`BLOCK`] fresh sweeps.
+    /// [`BLOCK`] fresh sweeps: a block is whole or not begun, as the rule judges it whole.
     Confirm(Block),
 }
 
@@ -94,7 +89,7 @@ impl Open {
         let mut open = Self::default();
         for verdict in &judgement.verdicts {
             // A suspicion without a p-value is confirmed as far as it can be after one block.
-            let decidable = verdict.sweeps_baseline >= FEWEST;
+            let decidable = verdict.sweeps_baseline as usize >= FEWEST;
             match verdict.verdict {
                 VerdictKind::Suspected if decidable || done == 0 => open.suspected.insert(cell(verdict)),
                 VerdictKind::Inconclusive if decidable => open.inconclusive.insert(cell(verdict)),

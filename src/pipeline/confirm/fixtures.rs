@@ -1,10 +1,10 @@
 //! Small verdicts and sweeps for tests.
 
 use super::cost::CellKey;
+use crate::judge::fixtures::{self, env};
 use crate::model::format::{JUDGEMENT_FORMAT, SWEEP_FORMAT};
 use crate::model::{
-    Better, Cell, CellState, CellTrials, Decision, Fingerprint, Judgement, Sweep, Timing, Verdict,
-    VerdictKind,
+    Cell, CellState, CellTrials, Decision, Fingerprint, Judgement, Sweep, Timing, Verdict, VerdictKind,
 };
 use chrono::DateTime;
 
@@ -15,31 +15,7 @@ pub fn cell(case: &str, environment: &str) -> CellKey {
 
 /// A verdict on a metric of `w/<case>`.
 pub fn verdict(case: &str, environment: &str, kind: VerdictKind, sweeps_baseline: u32) -> Verdict {
-    Verdict {
-        workload: "w".into(),
-        case: case.into(),
-        metric: "m".into(),
-        unit: "s".into(),
-        better: Better::Lower,
-        environment: environment.parse().expect("a name"),
-        verdict: kind,
-        native: None,
-        toll_before_pct: None,
-        toll_now_pct: None,
-        change_pct: None,
-        ci95_pct: None,
-        p: None,
-        q: None,
-        mde80_pct: None,
-        threshold_pct: None,
-        attribution: None,
-        sweeps_baseline,
-        sweeps_candidate: 1,
-        common: false,
-        absolute: None,
-        would_help: None,
-        reason: String::new(),
-    }
+    Verdict { case: case.into(), environment: env(environment), sweeps_baseline, ..fixtures::verdict(kind) }
 }
 
 /// These verdicts.
