@@ -4,7 +4,7 @@ use crate::config::{Accel, Config};
 use crate::environment::Environment;
 use crate::environment::docker::DockerEnvironment;
 use crate::environment::image::Recipe;
-use crate::environment::kvm::{Accelerator, Kvm, Settings};
+use crate::environment::kvm::{Accelerator, Decided, Kvm, Settings};
 use crate::environment::native::Native;
 use crate::model::{Base, EnvironmentName};
 use crate::store::DirectoryStore;
@@ -28,8 +28,8 @@ fn guest(config: &Config, profile: Profile) -> Settings {
         device: "/dev/kvm".into(),
         accelerator: match kvm.accel {
             Accel::Auto => None,
-            Accel::Kvm => Some(Accelerator::Kvm),
-            Accel::Tcg => Some(Accelerator::Tcg),
+            Accel::Kvm => Some(Decided::chosen(Accelerator::Kvm)),
+            Accel::Tcg => Some(Decided::chosen(Accelerator::Tcg)),
         },
         probe_timeout: kvm.probe_timeout,
         boot_timeout: kvm.boot_timeout,

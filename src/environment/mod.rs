@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod docker;
+pub mod fleet;
 pub mod image;
 pub mod kvm;
 pub mod native;
@@ -13,10 +14,12 @@ pub mod proof;
 use crate::model::{EnvironmentName, Proof};
 use agent::{AgentClient, AgentError};
 use async_trait::async_trait;
+use fleet::Fleet;
 use image::{BenchImage, ImageError};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tollgate_agent::protocol::Description;
 
 /// An environment that this host cannot run.
@@ -149,6 +152,8 @@ pub trait Session: Send {
     fn facts(&self) -> BTreeMap<String, String> {
         BTreeMap::new()
     }
+    /// Starts fresh instances of it.
+    fn fleet(&self) -> Arc<dyn Fleet>;
     /// Ends it and removes what it made.
     async fn stop(self: Box<Self>) -> Result<(), EnvironmentError>;
 }

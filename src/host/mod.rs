@@ -7,6 +7,7 @@ pub mod cpu_clock;
 mod files;
 pub mod leftovers;
 pub mod lock;
+pub mod memory;
 mod mountinfo;
 pub mod netns;
 pub mod noise;

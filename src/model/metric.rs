@@ -83,9 +83,15 @@ impl Scale {
         *self == Self::Ratio
     }
 
-    /// Whether `value` is a measurement; everything else is a failed round. Ratios need values above zero.
+    /// Whether `value` is a measurement; everything else is a failed round. Ratios need values above zero, counts cannot
+    /// be negative; what is compared by differences may be (a slope, a margin).
     pub fn accepts(self, value: f64) -> bool {
-        value.is_finite() && (value > 0.0 || (self != Self::Ratio && value >= 0.0))
+        let enough = match self {
+            Self::Ratio => value > 0.0,
+            Self::Count => value >= 0.0,
+            Self::Difference => true,
+        };
+        value.is_finite() && enough
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every name follows the glossary in `docs/architecture.md`.
 
+pub mod cost;
 pub mod drift;
 pub mod environment;
 pub mod fingerprint;
@@ -16,6 +17,7 @@ pub mod self_test;
 pub mod sweep;
 pub mod verdict;
 
+pub use cost::{CgroupMemory, HostCost};
 pub use drift::{Drift, DriftKind};
 pub use environment::{Base, EnvironmentName};
 pub use fingerprint::{Change, Component, Fingerprint};

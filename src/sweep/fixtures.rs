@@ -1,14 +1,17 @@
 //! Small cases, headers and trials for tests.
 
-use super::journal::{Header, HostCost, TrialRecord};
-use crate::model::{Better, Family, Fingerprint, MetricSpec, Scale, format::JOURNAL_FORMAT};
-use crate::workload::{Case, CommandTemplate, ParseError, Placement, Profile};
+use super::journal::{Header, TrialRecord};
+use crate::model::{Better, Family, Fingerprint, HostCost, MetricSpec, Scale, format::JOURNAL_FORMAT};
+use crate::workload::{
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Profile, Trial,
+    Values,
+};
 use chrono::DateTime;
 use std::collections::BTreeMap;
 use tollgate_agent::protocol::{ExecResult, Usage};
 
-fn number(result: &ExecResult) -> Result<Vec<f64>, ParseError> {
-    let text = result.stdout.trim();
+fn number(report: &CommandReport<'_>) -> Values {
+    let text = report.result.stdout.trim();
     let value = text.parse().map_err(|_| ParseError::new("test", Some(1), text, "expected a number"))?;
     Ok(vec![value])
 }
@@ -31,10 +34,15 @@ pub fn case(name: &str, environments: &[&str]) -> Case {
         environments: environments.iter().map(|e| e.parse().expect("a name")).collect(),
         prepare: Vec::new(),
         server: None,
-        placement: Placement::Inside,
-        trial: CommandTemplate::new(&["echo", "1"], 5),
+        trial: Trial::Command(CommandTrial {
+            placement: Placement::Inside,
+            command: CommandTemplate::new(&["echo", "1"], 5),
+            parse: number,
+        }),
         slices: 1,
-        parse: number,
+        share: 1.0,
+        trial_s: 0.1,
+        emulation: Emulation::Runs,
     }
 }
 

@@ -2,7 +2,7 @@
 //! a trial runs. What was measured survives whatever ends the sweep.
 
 use super::plan::{CellSet, Rounds};
-use crate::model::{EnvironmentName, Fingerprint, HostClass, Proof, SweepId};
+use crate::model::{EnvironmentName, Fingerprint, HostClass, HostCost, Proof, SweepId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -88,19 +88,6 @@ pub struct TrialRecord {
     /// What the host did meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostCost>,
-}
-
-/// What the whole host did during a trial, microseconds over all CPUs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HostCost {
-    /// Busy with anything.
-    pub busy_us: u64,
-    /// Stolen by the hypervisor below.
-    pub steal_us: u64,
-    /// Some task waited for a CPU.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub psi_cpu_us: Option<u64>,
 }
 
 /// One line of a journal.

@@ -9,6 +9,7 @@ mod prepare;
 pub mod progress;
 pub mod record;
 pub mod run;
+mod trial;
 
 pub use journal::{Header, Journal, JournalError, Recorded};
 pub use plan::{CellSet, Plan, Rounds};

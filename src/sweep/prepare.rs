@@ -3,9 +3,8 @@
 use super::SweepError;
 use super::journal::Line;
 use super::progress::Step;
-use super::run::{ClientPlace, Crew, Member, Runner, Slot, exec, failure};
+use super::run::{ClientPlace, Crew, Limits, Member, Runner, Slot, exec, failure, inside};
 use crate::environment::agent::process::{AgentProcess, Place};
-use crate::environment::image::DATA;
 use crate::model::EnvironmentName;
 use crate::workload::{Case, CommandTemplate, Server, Target};
 use std::collections::BTreeMap;
@@ -92,7 +91,7 @@ impl Runner<'_> {
             if let Err(error) = slot.session.wake().await {
                 return self.lose(environment, &error.to_string());
             }
-            let mut outcome = server(slot, &planned.case, limit.server_ready_ms, &mut servers).await;
+            let mut outcome = server(slot, &planned.case, &limit, &mut servers).await;
             for command in &planned.case.prepare {
                 if outcome.is_ok() {
                     outcome = prepare(slot, &planned.case, command, limit.output_bytes, &mut prepared).await;
@@ -118,37 +117,40 @@ async fn start_client(place: &ClientPlace) -> Result<AgentProcess, SweepError> {
 
 async fn start(member: Member) -> Result<Slot, String> {
     let session = member.environment.start(&member.context).await.map_err(|e| e.to_string())?;
-    Ok(Slot { session, ports: member.context.ports, network_trials: 0 })
-}
-
-fn inside(slot: &Slot, case: &Case, host: std::net::Ipv4Addr) -> Target {
-    let port = case.server.as_ref().and_then(|s| slot.ports.get(s.name)).copied().unwrap_or(0);
-    Target { data: DATA.to_owned(), host: host.to_string(), port, slice: 0 }
+    let (scratch, rootfs) = (member.context.scratch, member.context.image.rootfs());
+    Ok(Slot { session, ports: member.context.ports, network_trials: 0, scratch, rootfs })
 }
 
 /// Starts the case's server, unless an equal one was started (or failed) before.
 async fn server(
     slot: &mut Slot,
     case: &Case,
-    ready_timeout_ms: u64,
+    limits: &Limits,
     started: &mut Vec<(Server, Result<(), String>)>,
 ) -> Result<(), String> {
     let Some(server) = &case.server else { return Ok(()) };
     if let Some((_, outcome)) = started.iter().find(|(s, _)| s == server) {
         return outcome.clone();
     }
+    let outcome = start_server(slot, case, server, limits).await;
+    started.push((server.clone(), outcome.clone()));
+    outcome
+}
+
+async fn start_server(slot: &mut Slot, case: &Case, server: &Server, limits: &Limits) -> Result<(), String> {
     let address = slot.session.server_address();
     let target = inside(slot, case, address.listen);
+    for command in &server.before {
+        run_once(slot, command, &target, limits.output_bytes).await?;
+    }
     let start = Start {
         name: server.name.to_owned(),
         argv: server.command.fill(&target),
         env: BTreeMap::new(),
         ready_tcp: Some(format!("{}:{}", address.inside, target.port)),
-        ready_timeout_ms,
+        ready_timeout_ms: limits.server_ready_ms,
     };
-    let outcome = slot.session.agent().start(start).await.map(|_| ()).map_err(|e| e.to_string());
-    started.push((server.clone(), outcome.clone()));
-    outcome
+    slot.session.agent().start(start).await.map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// Runs a preparation, unless an equal one was run (or failed) before.
@@ -164,12 +166,21 @@ async fn prepare(
     }
     let address = slot.session.server_address();
     let target = inside(slot, case, address.inside);
-    let outcome = match slot.session.agent().exec(exec(command, &target, output_limit)).await {
+    let outcome = run_once(slot, command, &target, output_limit).await;
+    done.push((command.clone(), outcome.clone()));
+    outcome
+}
+
+async fn run_once(
+    slot: &mut Slot,
+    command: &CommandTemplate,
+    target: &Target,
+    output_limit: usize,
+) -> Result<(), String> {
+    match slot.session.agent().exec(exec(command, target, output_limit)).await {
         Ok(result) => {
             failure(&command.argv[0], &result).map_or(Ok(()), |why| Err(format!("preparation: {why}")))
         }
         Err(error) => Err(format!("preparation: {error}")),
-    };
-    done.push((command.clone(), outcome.clone()));
-    outcome
+    }
 }

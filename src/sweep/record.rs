@@ -190,7 +190,7 @@ fn costs(trials: &[Option<&TrialRecord>]) -> CellTrials {
     let usage = |of: fn(&tollgate_agent::protocol::Usage) -> u64| {
         trials.iter().map(|t| t.and_then(|t| t.usage.as_ref()).map(of)).collect()
     };
-    let host = |of: fn(&super::journal::HostCost) -> Option<u64>| {
+    let host = |of: fn(&crate::model::HostCost) -> Option<u64>| {
         trials.iter().map(|t| t.and_then(|t| t.host.as_ref()).and_then(of)).collect()
     };
     CellTrials {

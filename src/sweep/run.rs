@@ -1,22 +1,23 @@
 //! Runs a plan: environments are started, proven and prepared, then its blocks are worked off with a journal.
 
 use super::cells::Cells;
-use super::journal::{HostCost, Journal, JournalError, Line, TrialRecord};
+use super::journal::{Journal, JournalError, Line, TrialRecord};
 use super::plan::{Block, Plan, label};
 use super::progress::{Progress, Step};
+use super::trial;
+use crate::environment::agent::AgentError;
 use crate::environment::agent::process::AgentProcess;
-use crate::environment::agent::{AgentClient, AgentError};
 use crate::environment::image::DATA;
 use crate::environment::{Environment, Session};
 use crate::host::cpu_clock::HostClock;
-use crate::model::EnvironmentName;
-use crate::workload::{Case, Placement, Target};
+use crate::model::{CgroupMemory, EnvironmentName, HostCost};
+use crate::workload::{Case, CommandReport, CommandTrial, Placement, Target, Trial, Values};
 use chrono::Utc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tollgate_agent::protocol::{Exec, ExecResult};
+use tollgate_agent::protocol::{Exec, ExecResult, Usage};
 
 /// Why a sweep ended early. The journal is kept, so it can be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,8 @@ pub(super) struct Slot {
     pub(super) session: Box<dyn Session>,
     pub(super) ports: BTreeMap<String, u16>,
     pub(super) network_trials: u32,
+    pub(super) scratch: PathBuf,
+    pub(super) rootfs: PathBuf,
 }
 
 /// A sweep in progress.
@@ -261,20 +264,9 @@ impl Runner<'_> {
         }
         let root = std::path::Path::new("/");
         let cancel = self.cancel.clone();
-        let output_limit = self.limits.output_bytes;
-        let Some(slot) = self.slots.get_mut(environment) else {
-            return Ok(Err("the environment is not running".to_owned()));
-        };
-        let target = target(slot, case, round);
-        let exec = exec(&case.trial, &target, output_limit);
         let before = HostClock::read(root);
-        let agent: &mut AgentClient = match (case.placement, &mut self.client) {
-            (Placement::Inside, _) => slot.session.agent(),
-            (Placement::Client, Some(client)) => &mut client.client,
-            (Placement::Client, None) => return Ok(Err("there is no network client".to_owned())),
-        };
-        let result = tokio::select! {
-            result = agent.exec(exec) => result,
+        let done = tokio::select! {
+            done = self.perform(case, round, environment) => done,
             () = cancel.cancelled() => return Err(SweepError::Cancelled),
         };
         if let (Ok(before), Ok(after)) = (before, HostClock::read(root)) {
@@ -285,17 +277,62 @@ impl Runner<'_> {
                 psi_cpu_us: spent.psi_cpu_us,
             });
         }
-        let measured = match result {
-            Ok(result) => {
-                record.usage = Some(result.usage);
-                values(case, &result)
-            }
-            Err(error) => Err(error.to_string()),
+        let done = match done {
+            Ok(done) => done,
+            Err(why) => return Ok(Err(why)),
         };
-        if case.placement == Placement::Client && measured.is_ok() {
+        record.usage = Some(done.usage());
+        let values = done.values(case, record.host);
+        if at_client(case)
+            && values.is_ok()
+            && let Some(slot) = self.slots.get_mut(environment)
+        {
             slot.network_trials += 1;
         }
-        Ok(measured)
+        Ok(values)
+    }
+
+    /// What the trial of a case does, on an environment that has its turn.
+    async fn perform(
+        &mut self,
+        case: &Case,
+        round: u32,
+        environment: &EnvironmentName,
+    ) -> Result<Done, String> {
+        let limit = self.limits.output_bytes;
+        let Some(slot) = self.slots.get_mut(environment) else {
+            return Err("the environment is not running".to_owned());
+        };
+        let target = target(slot, case, round);
+        let begun = Instant::now();
+        match &case.trial {
+            Trial::Command(CommandTrial { placement: Placement::Fresh { memory_mib }, command, .. }) => {
+                let fleet = slot.session.fleet();
+                let trial::InFresh { result, cgroup } =
+                    trial::in_fresh(fleet.as_ref(), *memory_mib, command, &target, limit).await?;
+                Ok(Done::Command { result, cgroup })
+            }
+            Trial::Command(CommandTrial { placement, command, .. }) => {
+                let agent = match (placement, &mut self.client) {
+                    (Placement::Client, Some(client)) => &mut client.client,
+                    (Placement::Client, None) => return Err("there is no network client".to_owned()),
+                    _ => slot.session.agent(),
+                };
+                let result = agent.exec(exec(command, &target, limit)).await.map_err(|e| e.to_string())?;
+                Ok(Done::Command { result, cgroup: None })
+            }
+            Trial::Instances(instances) => {
+                let fleet = slot.session.fleet();
+                let report = trial::instances(fleet.as_ref(), instances, &target, limit).await?;
+                Ok(Done::Harness(wall(begun), (instances.parse)(&report)))
+            }
+            Trial::Load(load) => {
+                let tar = trial::tar_of(load, &slot.rootfs, &slot.scratch).await?;
+                let fleet = slot.session.fleet();
+                let report = trial::load(fleet.as_ref(), &tar).await?;
+                Ok(Done::Harness(wall(begun), Ok((load.parse)(&report))))
+            }
+        }
     }
 
     /// Stops the CPUs of the other environments and lets this one run. One that cannot be stopped would disturb the
@@ -333,20 +370,65 @@ impl Runner<'_> {
     }
 }
 
+/// What a trial has done.
+enum Done {
+    /// A command ran to its end.
+    Command { result: ExecResult, cgroup: Option<CgroupMemory> },
+    /// The harness did it, and took so long.
+    Harness(Usage, Values),
+}
+
+impl Done {
+    fn usage(&self) -> Usage {
+        match self {
+            Self::Command { result, .. } => result.usage,
+            Self::Harness(usage, _) => *usage,
+        }
+    }
+
+    /// The values, or why there are none. A value that cannot be a measurement is none.
+    fn values(self, case: &Case, host: Option<HostCost>) -> Result<Vec<f64>, String> {
+        let values = match (self, &case.trial) {
+            (Self::Command { result, cgroup }, Trial::Command(trial)) => {
+                if let Some(why) = failure(case.trial.what(), &result) {
+                    return Err(why);
+                }
+                (trial.parse)(&CommandReport { result: &result, host, cgroup })
+            }
+            (Self::Harness(_, values), _) => values,
+            (Self::Command { .. }, _) => return Err("a command ran for a trial that has none".to_owned()),
+        };
+        measurements(case, values.map_err(|e| e.to_string())?)
+    }
+}
+
+/// The harness's own clock around what it did.
+fn wall(begun: Instant) -> Usage {
+    Usage { wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX), ..Usage::default() }
+}
+
+fn at_client(case: &Case) -> bool {
+    matches!(&case.trial, Trial::Command(trial) if trial.placement == Placement::Client)
+}
+
 /// The values of the placeholders for the timed command.
 pub(super) fn target(slot: &Slot, case: &Case, round: u32) -> Target {
     let address = slot.session.server_address();
-    let host = match case.placement {
-        Placement::Inside => address.inside,
-        Placement::Client => address.client,
-    };
-    Target {
-        data: DATA.to_owned(),
-        host: host.to_string(),
-        port: case.server.as_ref().and_then(|s| slot.ports.get(s.name)).copied().unwrap_or(0),
-        slice: round % case.slices.max(1),
-    }
+    let host = if at_client(case) { address.client } else { address.inside };
+    Target { host: host.to_string(), slice: round % case.slices.max(1), ..inside(slot, case, host) }
 }
+
+/// The placeholders as a command inside sees them.
+pub(super) fn inside(slot: &Slot, case: &Case, host: std::net::Ipv4Addr) -> Target {
+    let port = |suffix: &str| {
+        let server = case.server.as_ref();
+        server.and_then(|s| slot.ports.get(&format!("{}{suffix}", s.name))).copied().unwrap_or(0)
+    };
+    Target { data: DATA.to_owned(), host: host.to_string(), port: port(""), port2: port(SECOND), slice: 0 }
+}
+
+/// Ending of the name under which a server's second port is kept.
+pub const SECOND: &str = "/2";
 
 pub(super) fn exec(command: &crate::workload::CommandTemplate, target: &Target, output_limit: usize) -> Exec {
     Exec {
@@ -374,12 +456,8 @@ pub(super) fn failure(argv0: &str, result: &ExecResult) -> Option<String> {
     }
 }
 
-/// The values of a trial, or why there are none. A value that is not a positive number is none.
-fn values(case: &Case, result: &ExecResult) -> Result<Vec<f64>, String> {
-    if let Some(why) = failure(&case.trial.argv[0], result) {
-        return Err(why);
-    }
-    let values = (case.parse)(result).map_err(|e| e.to_string())?;
+/// Values that can be measurements, one a metric.
+fn measurements(case: &Case, values: Vec<f64>) -> Result<Vec<f64>, String> {
     if values.len() != case.metrics.len() {
         return Err(format!("{} values for {} metrics", values.len(), case.metrics.len()));
     }
@@ -399,6 +477,9 @@ mod tests {
     #[test]
     fn garbage_zero_and_failure_give_no_value() {
         let case = case("a", &["native", "docker"]);
+        let values = |case: &Case, result: &ExecResult| {
+            Done::Command { result: result.clone(), cgroup: None }.values(case, None)
+        };
         assert_eq!(values(&case, &exec_result("12.5\n", 0)), Ok(vec![12.5]));
         assert!(values(&case, &exec_result("", 0)).expect_err("nothing").contains("expected a number"));
         assert!(values(&case, &exec_result("banana", 0)).expect_err("garbage").contains("banana"));

@@ -4,10 +4,12 @@
 //! The file is written whole before the first trial. fio takes about 0.4 s around each slice for its own start
 //! and end; what it reports covers the slice only.
 
-use super::{Case, CommandTemplate, ParseError, Placement, Profile, Workload};
+use super::{
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
+    Trial, Values, Workload,
+};
 use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
-use tollgate_agent::protocol::ExecResult;
 
 /// The workload.
 #[derive(Debug)]
@@ -31,14 +33,14 @@ impl Workload for Fio {
             Profile::Full => ("16G", "60s"),
         };
         vec![
-            case("randread-qd16", "randread", "4k", size, runtime),
-            case("randwrite-qd16", "randwrite", "4k", size, runtime),
-            case("seqwrite-qd16", "write", "1M", size, runtime),
+            case(profile, "randread-qd16", "randread", "4k", size, runtime),
+            case(profile, "randwrite-qd16", "randwrite", "4k", size, runtime),
+            case(profile, "seqwrite-qd16", "write", "1M", size, runtime),
         ]
     }
 }
 
-fn case(name: &str, rw: &str, block: &str, size: &str, runtime: &str) -> Case {
+fn case(profile: Profile, name: &str, rw: &str, block: &str, size: &str, runtime: &str) -> Case {
     let file = ["--filename={data}/tollgate.fio", "--ioengine=libaio", "--direct=1"];
     let size = format!("--size={size}");
     let mut layout = vec![
@@ -65,17 +67,22 @@ fn case(name: &str, rw: &str, block: &str, size: &str, runtime: &str) -> Case {
         workload: TOOL,
         name: name.to_owned(),
         metrics: if name.starts_with("seq") { sequential() } else { random() },
-        environments: super::names(&["native", "docker", "docker+layer", "kvm"]),
+        environments: Places::of(profile, &["docker", "docker+layer", "kvm"]).drivers().tuned().all(),
         prepare: vec![CommandTemplate::new(&layout, 600)],
         server: None,
-        placement: Placement::Inside,
-        trial: CommandTemplate::new(&trial, 120),
+        trial: Trial::Command(CommandTrial {
+            placement: Placement::Inside,
+            command: CommandTemplate::new(&trial, 120),
+            parse: match rw {
+                "randread" => parse_random_read,
+                "randwrite" => parse_random_write,
+                _ => parse_sequential_write,
+            },
+        }),
         slices: 64,
-        parse: match rw {
-            "randread" => parse_random_read,
-            "randwrite" => parse_random_write,
-            _ => parse_sequential_write,
-        },
+        share: 1.0,
+        trial_s: if profile == Profile::Full { 62.0 } else { 0.7 },
+        emulation: Emulation::Runs,
     }
 }
 
@@ -198,18 +205,18 @@ fn read(stdout: &str, direction: &str) -> Result<Measured, ParseError> {
     })
 }
 
-fn parse_random_read(result: &ExecResult) -> Result<Vec<f64>, ParseError> {
-    let m = read(&result.stdout, "read")?;
+fn parse_random_read(report: &CommandReport<'_>) -> Values {
+    let m = read(&report.result.stdout, "read")?;
     Ok(vec![m.iops, m.p50, m.p99, m.cpu])
 }
 
-fn parse_random_write(result: &ExecResult) -> Result<Vec<f64>, ParseError> {
-    let m = read(&result.stdout, "write")?;
+fn parse_random_write(report: &CommandReport<'_>) -> Values {
+    let m = read(&report.result.stdout, "write")?;
     Ok(vec![m.iops, m.p50, m.p99, m.cpu])
 }
 
-fn parse_sequential_write(result: &ExecResult) -> Result<Vec<f64>, ParseError> {
-    let m = read(&result.stdout, "write")?;
+fn parse_sequential_write(report: &CommandReport<'_>) -> Values {
+    let m = read(&report.result.stdout, "write")?;
     Ok(vec![m.megabytes, m.p50, m.p99])
 }
 

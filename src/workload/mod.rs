@@ -3,12 +3,26 @@
 //! A workload never touches the host. It says which commands to run where, and turns what a command printed
 //! and cost into values. To add one: write its file, and add one line to [`all`].
 
+mod boot;
+mod command;
+mod density;
 mod fio;
+mod image;
+mod lifecycle;
+mod page_cache;
+mod places;
 mod redis;
+mod trial;
 mod xz;
 
+pub use command::{CommandTemplate, Server, Target};
+pub use trial::{
+    CommandReport, CommandTrial, InstanceTimes, InstancesReport, InstancesTrial, LoadReport, LoadTrial,
+    Placement, Trial, Values,
+};
+
 use crate::model::{EnvironmentName, MetricSpec};
-use tollgate_agent::protocol::ExecResult;
+use places::Places;
 
 /// Size of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
@@ -45,69 +59,25 @@ pub trait Workload: Send + Sync {
 
 /// All workloads, in the order in which they are shown.
 pub fn all() -> Vec<&'static dyn Workload> {
-    vec![&xz::Xz, &fio::Fio, &redis::Redis]
+    vec![
+        &xz::Xz,
+        &fio::Fio,
+        &redis::Redis,
+        &lifecycle::Lifecycle,
+        &boot::Boot,
+        &density::Density,
+        &page_cache::PageCache,
+        &image::Image,
+    ]
 }
 
-/// Where the timed command of a case runs.
+/// Whether a guest runs a case when its instructions are emulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placement {
-    /// In the environment itself.
-    Inside,
-    /// In the client's network namespace, against the server in the environment.
-    Client,
-}
-
-/// A command as data. In its arguments, `{data}` stands for the data directory, `{host}` and `{port}` for the
-/// server's address as the command sees it, `{slice}` for the number (two digits, from 00) of the slice that
-/// this round works on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandTemplate {
-    /// Program and arguments.
-    pub argv: Vec<String>,
-    /// Killed after so many seconds.
-    pub timeout_s: u32,
-}
-
-/// Values for the placeholders of a [`CommandTemplate`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The data directory.
-    pub data: String,
-    /// The server's host as the command sees it.
-    pub host: String,
-    /// The server's port as the command sees it.
-    pub port: u16,
-    /// Which slice.
-    pub slice: u32,
-}
-
-impl CommandTemplate {
-    /// From borrowed arguments.
-    pub fn new(argv: &[&str], timeout_s: u32) -> Self {
-        Self { argv: argv.iter().map(|a| (*a).to_owned()).collect(), timeout_s }
-    }
-
-    /// The arguments with the placeholders filled in.
-    pub fn fill(&self, target: &Target) -> Vec<String> {
-        self.argv
-            .iter()
-            .map(|arg| {
-                arg.replace("{data}", &target.data)
-                    .replace("{host}", &target.host)
-                    .replace("{port}", &target.port.to_string())
-                    .replace("{slice}", &format!("{:02}", target.slice))
-            })
-            .collect()
-    }
-}
-
-/// A program that must be up in the environment while a case runs. Cases that name equal servers share one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// Name, unique among servers: `redis`.
-    pub name: &'static str,
-    /// What to start; `{host}` and `{port}` are where it shall listen. Ready when that accepts a connection.
-    pub command: CommandTemplate,
+pub enum Emulation {
+    /// It does.
+    Runs,
+    /// It does not, for this reason. The cell is *unavailable* then, and says so.
+    LeftOut(&'static str),
 }
 
 /// One way of running a workload.
@@ -117,7 +87,7 @@ pub struct Case {
     pub workload: &'static str,
     /// Its name: `randread-qd16`.
     pub name: String,
-    /// What it measures; `parse` gives one value for each of them.
+    /// What it measures; its trial's parser gives one value for each of them.
     pub metrics: Vec<MetricSpec>,
     /// Where it makes sense, `native` included.
     pub environments: Vec<EnvironmentName>,
@@ -126,22 +96,29 @@ pub struct Case {
     pub prepare: Vec<CommandTemplate>,
     /// What must be up.
     pub server: Option<Server>,
-    /// Where the trial runs.
-    pub placement: Placement,
-    /// The timed command.
-    pub trial: CommandTemplate,
+    /// What is done and timed.
+    pub trial: Trial,
     /// How many slices there are: round r works on slice r modulo this, the same in every environment.
     pub slices: u32,
-    /// Turns what the timed command printed and cost into one value a metric, in the order of `metrics`.
-    pub parse: fn(&ExecResult) -> Result<Vec<f64>, ParseError>,
+    /// Its rounds as a share of the profile's (0 to 1], for cases whose trials are long. Never fewer than three.
+    pub share: f64,
+    /// Seconds that one trial takes natively, about: what a budget reckons with before anything was measured here.
+    pub trial_s: f64,
+    /// Whether an emulated guest runs it.
+    pub emulation: Emulation,
 }
 
 impl Case {
     /// Everything that must be equal for two sweeps of this case to be comparable, as text to be hashed.
     pub fn parameters(&self) -> String {
         format!(
-            "{} {} {:?} {:?} {:?} {}",
-            self.workload, self.name, self.prepare, self.server, self.trial, self.slices
+            "{} {} {:?} {:?} {} {}",
+            self.workload,
+            self.name,
+            self.prepare,
+            self.server,
+            self.trial.parameters(),
+            self.slices
         )
     }
 }
@@ -167,11 +144,6 @@ impl ParseError {
     }
 }
 
-/// Environments by name. Only for names that are written in this module; a wrong one is left out, which a test notices.
-fn names(names: &[&str]) -> Vec<EnvironmentName> {
-    names.iter().filter_map(|n| n.parse().ok()).collect()
-}
-
 /// The captured output of a tool, for tests.
 #[cfg(test)]
 macro_rules! captured {
@@ -187,7 +159,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-    use tollgate_agent::protocol::Usage;
+    use tollgate_agent::protocol::{ExecResult, Usage};
 
     const PROFILES: [Profile; 3] = [Profile::Smoke, Profile::Standard, Profile::Full];
 
@@ -197,6 +169,7 @@ mod tests {
             let mut seen = BTreeSet::new();
             for case in all().iter().flat_map(|w| w.cases(profile)) {
                 assert!(case.environments.len() > 1 && case.environments[0].is_native(), "{}", case.name);
+                assert!(case.share > 0.0 && case.share <= 1.0 && case.trial_s > 0.0, "{}", case.name);
                 for metric in &case.metrics {
                     let name = format!("{}/{}/{}", case.workload, case.name, metric.metric);
                     let safe = |c: char| c.is_ascii_alphanumeric() || "-./".contains(c);
@@ -211,11 +184,12 @@ mod tests {
     #[test]
     fn placeholders_are_filled_in() {
         let command = CommandTemplate::new(&["x", "{host}:{port}", "{data}/f-{slice}"], 1);
-        let target = Target { data: "/data".into(), host: "198.18.0.1".into(), port: 6379, slice: 3 };
+        let target =
+            Target { data: "/data".into(), host: "198.18.0.1".into(), port: 6379, port2: 6380, slice: 3 };
         assert_eq!(command.fill(&target), ["x", "198.18.0.1:6379", "/data/f-03"]);
         for case in all().iter().flat_map(|w| w.cases(Profile::Smoke)) {
-            let commands =
-                case.prepare.iter().chain([&case.trial]).chain(case.server.as_ref().map(|s| &s.command));
+            let server = case.server.iter().flat_map(|s| s.before.iter().chain([&s.command]));
+            let commands = case.prepare.iter().chain(case.trial.commands()).chain(server);
             for word in commands.flat_map(|c| c.fill(&target)) {
                 assert!(!word.contains('{'), "{word} of {} holds an unknown placeholder", case.name);
             }
@@ -233,7 +207,9 @@ mod tests {
                         code: Some(0), signal: None, timed_out: false, stdout: text.clone(), stderr: stderr.clone(),
                         stdout_bytes: 0, stderr_bytes: 0, usage: Usage::default(),
                     };
-                    if let Ok(values) = (case.parse)(&result) {
+                    let report = CommandReport { result: &result, host: None, cgroup: None };
+                    let Trial::Command(trial) = &case.trial else { continue };
+                    if let Ok(values) = (trial.parse)(&report) {
                         prop_assert_eq!(values.len(), case.metrics.len());
                     }
                 }

@@ -2,10 +2,12 @@
 //!
 //! The client runs in a network namespace of its own, so every request crosses a wire. Nothing is written to disk.
 
-use super::{Case, CommandTemplate, ParseError, Placement, Profile, Server, Workload};
+use super::{
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
+    Server, Trial, Values, Workload,
+};
 use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
-use tollgate_agent::protocol::ExecResult;
 
 /// The workload.
 #[derive(Debug)]
@@ -31,11 +33,14 @@ impl Workload for Redis {
             Profile::Full => [(1, 500_000), (50, 500_000)],
         };
         let tests = ["get", "set"];
-        tests.iter().flat_map(|test| counts.iter().map(move |(c, n)| case(test, *c, *n, timeout_s))).collect()
+        tests
+            .iter()
+            .flat_map(|test| counts.iter().map(move |(c, n)| case(profile, test, *c, *n, timeout_s)))
+            .collect()
     }
 }
 
-fn case(test: &str, connections: u32, requests: u32, timeout_s: u32) -> Case {
+fn case(profile: Profile, test: &str, connections: u32, requests: u32, timeout_s: u32) -> Case {
     let (c, n) = (connections.to_string(), requests.to_string());
     let benchmark = |c: &str, n: &str, test: &str| {
         CommandTemplate::new(
@@ -67,14 +72,19 @@ fn case(test: &str, connections: u32, requests: u32, timeout_s: u32) -> Case {
         workload: "redis",
         name: format!("{test}-c{connections}"),
         metrics: metrics(),
-        environments: super::names(&["native", "docker", "docker+nat", "kvm"]),
+        environments: Places::of(profile, &["docker", "docker+nat", "kvm"]).proxy().runtimes().tuned().all(),
         // GET reads the value that this SET wrote: redis-benchmark uses one key unless told otherwise.
         prepare: vec![benchmark("1", "1", "set")],
-        server: Some(Server { name: "redis", command: server }),
-        placement: Placement::Client,
-        trial: benchmark(&c, &n, test),
+        server: Some(Server { name: "redis", before: Vec::new(), command: server, second_port: false }),
+        trial: Trial::Command(CommandTrial {
+            placement: Placement::Client,
+            command: benchmark(&c, &n, test),
+            parse: if test == "get" { parse_get } else { parse_set },
+        }),
         slices: 1,
-        parse: if test == "get" { parse_get } else { parse_set },
+        share: 1.0,
+        trial_s: if profile == Profile::Full { 15.0 } else { 0.2 },
+        emulation: Emulation::Runs,
     }
 }
 
@@ -125,15 +135,15 @@ struct Row {
     p99_latency_ms: f64,
 }
 
-fn parse_get(result: &ExecResult) -> Result<Vec<f64>, ParseError> {
-    parse(&result.stdout, "GET")
+fn parse_get(report: &CommandReport<'_>) -> Values {
+    parse(&report.result.stdout, "GET")
 }
 
-fn parse_set(result: &ExecResult) -> Result<Vec<f64>, ParseError> {
-    parse(&result.stdout, "SET")
+fn parse_set(report: &CommandReport<'_>) -> Values {
+    parse(&report.result.stdout, "SET")
 }
 
-fn parse(stdout: &str, test: &str) -> Result<Vec<f64>, ParseError> {
+fn parse(stdout: &str, test: &str) -> Values {
     let header = stdout.lines().position(|line| line.starts_with("\"test\",\"rps\""));
     let Some(header) = header else {
         return Err(ParseError::new(TOOL, None, stdout, "expected the header \"test\",\"rps\",..."));

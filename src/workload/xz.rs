@@ -2,9 +2,11 @@
 //!
 //! One thread on one slice of the bench image's corpus. PXZ's parallelism is the `full` profile's affair.
 
-use super::{Case, CommandTemplate, ParseError, Placement, Profile, Workload};
+use super::{
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
+    Trial, Values, Workload,
+};
 use crate::model::{Better, Family, MetricSpec, Scale};
-use tollgate_agent::protocol::ExecResult;
 
 /// The workload.
 #[derive(Debug)]
@@ -23,8 +25,7 @@ impl Workload for Xz {
     }
 
     fn cases(&self, profile: Profile) -> Vec<Case> {
-        type Parse = fn(&ExecResult) -> Result<Vec<f64>, ParseError>;
-        let (name, file, parse): (_, _, Parse) = match profile {
+        let (name, file, parse): (_, _, fn(&CommandReport<'_>) -> Values) = match profile {
             Profile::Smoke => ("slice-256k", "/usr/share/tollgate/corpus/256k-{slice}", parse::<262_144>),
             Profile::Standard | Profile::Full => {
                 ("slice-1m", "/usr/share/tollgate/corpus/1m-{slice}", parse::<1_048_576>)
@@ -36,13 +37,18 @@ impl Workload for Xz {
             workload: TOOL,
             name: name.to_owned(),
             metrics: metrics(),
-            environments: super::names(&["native", "docker", "kvm"]),
+            environments: Places::of(profile, &["docker", "kvm"]).runtimes().tuned().all(),
             prepare: Vec::new(),
             server: None,
-            placement: Placement::Inside,
-            trial: CommandTemplate::new(&["sh", "-c", script, file], 60),
+            trial: Trial::Command(CommandTrial {
+                placement: Placement::Inside,
+                command: CommandTemplate::new(&["sh", "-c", script, file], 60),
+                parse,
+            }),
             slices: 16,
-            parse,
+            share: 1.0,
+            trial_s: if profile == Profile::Smoke { 0.13 } else { 0.5 },
+            emulation: Emulation::Runs,
         }]
     }
 }
@@ -74,7 +80,8 @@ fn metrics() -> Vec<MetricSpec> {
     ]
 }
 
-fn parse<const EXPECTED: u32>(result: &ExecResult) -> Result<Vec<f64>, ParseError> {
+fn parse<const EXPECTED: u32>(report: &CommandReport<'_>) -> Values {
+    let result = report.result;
     let bytes = input_bytes(&result.stderr)?;
     if (bytes - f64::from(EXPECTED)).abs() > 0.5 {
         let why = format!("expected an input of {EXPECTED} bytes, it read {bytes}");
@@ -120,7 +127,7 @@ fn input_bytes(stderr: &str) -> Result<f64, ParseError> {
 mod tests {
     use super::*;
     use crate::workload::captured;
-    use tollgate_agent::protocol::Usage;
+    use tollgate_agent::protocol::{ExecResult, Usage};
 
     #[test]
     fn captured_output_gives_the_input_size() {
@@ -143,8 +150,9 @@ mod tests {
             stderr,
             usage,
         };
-        let values = parse::<1_048_576>(&result).expect("values");
-        assert!(parse::<262_144>(&result).is_err(), "another file was compressed");
+        let report = CommandReport { result: &result, host: None, cgroup: None };
+        let values = parse::<1_048_576>(&report).expect("values");
+        assert!(parse::<262_144>(&report).is_err(), "another file was compressed");
         assert!((values[0] - 2.097_152).abs() < 1e-9 && (values[1] - 512.0).abs() < 1e-9, "{values:?}");
     }
 

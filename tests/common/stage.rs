@@ -6,7 +6,7 @@ use std::time::Duration;
 use tollgate::environment::agent::embedded;
 use tollgate::environment::docker::{clean, engine};
 use tollgate::environment::image::{BenchImage, Recipe};
-use tollgate::environment::kvm::{Accelerator, Kvm, Settings};
+use tollgate::environment::kvm::{Accelerator, Decided, Kvm, Settings};
 use tollgate::environment::{Context, GuestLink};
 use tollgate::host::HostLock;
 use tollgate::host::netns::{self, NetworkPlan, PREFIX};
@@ -90,7 +90,7 @@ pub fn kvm(state: &Path, accelerator: Option<Accelerator>) -> Kvm {
     let settings = Settings {
         program: "qemu-system-x86_64".to_owned(),
         device: "/dev/kvm".into(),
-        accelerator,
+        accelerator: accelerator.map(Decided::chosen),
         probe_timeout: Duration::from_secs(20),
         boot_timeout: Duration::from_secs(120),
         memory_mib: 768,

@@ -59,6 +59,11 @@ impl AgentProcess {
         }
     }
 
+    /// Its process id on the host; none when it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Stops its servers and ends it; kills it when it does not end within five seconds.
     pub async fn stop(mut self) {
         let _ = self.client.shutdown().await;

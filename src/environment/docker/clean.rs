@@ -4,8 +4,9 @@ use super::SWEEP_LABEL;
 use crate::environment::EnvironmentError;
 use bollard::Docker;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
-    RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    RemoveVolumeOptionsBuilder,
 };
 use std::collections::HashMap;
 
@@ -18,6 +19,8 @@ pub enum Leftover {
     Network(String),
     /// A volume, by name.
     Volume(String),
+    /// An image that a trial loaded, by name or id. The bench image is a cache and none of these.
+    Image(String),
 }
 
 impl std::fmt::Display for Leftover {
@@ -26,6 +29,7 @@ impl std::fmt::Display for Leftover {
             Self::Container(id) => write!(f, "docker container {}", &id[..id.len().min(12)]),
             Self::Network(id) => write!(f, "docker network {}", &id[..id.len().min(12)]),
             Self::Volume(name) => write!(f, "docker volume {name}"),
+            Self::Image(name) => write!(f, "docker image {name}"),
         }
     }
 }
@@ -53,6 +57,12 @@ pub async fn find(docker: &Docker, of: impl Fn(&str) -> bool) -> Result<Vec<Left
             found.push(Leftover::Volume(volume.name));
         }
     }
+    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+    for image in docker.list_images(Some(options)).await? {
+        if ours(&image.labels) {
+            found.push(Leftover::Image(image.id));
+        }
+    }
     Ok(found)
 }
 
@@ -66,6 +76,10 @@ pub async fn remove(docker: &Docker, leftover: &Leftover) -> Result<(), Environm
         Leftover::Network(id) => docker.remove_network(id).await,
         Leftover::Volume(name) => {
             docker.remove_volume(name, Some(RemoveVolumeOptionsBuilder::new().force(true).build())).await
+        }
+        Leftover::Image(name) => {
+            let options = RemoveImageOptionsBuilder::new().force(true).build();
+            docker.remove_image(name, Some(options), None).await.map(drop)
         }
     };
     match result {

@@ -86,17 +86,25 @@ pub async fn import(docker: &Docker, image: &BenchImage) -> Result<(), Environme
             return Ok(());
         }
     }
-    let tar = image.tar();
-    let file = tokio::fs::File::open(&tar).await.map_err(EnvironmentError::io(&tar))?;
-    let changes =
-        format!("ENTRYPOINT [\"{AGENT_PATH}\",\"serve\"]\nLABEL {IMAGE_LABEL}={}", image.manifest.digest);
+    let changes = vec![
+        format!("ENTRYPOINT [\"{AGENT_PATH}\",\"serve\"]"),
+        format!("LABEL {IMAGE_LABEL}={}", image.manifest.digest),
+    ];
     let (repository, short) = name.split_once(':').unwrap_or((&name, "latest"));
-    let options = CreateImageOptionsBuilder::new()
-        .from_src("-")
-        .repo(repository)
-        .tag(short)
-        .changes(changes.lines().map(str::to_owned).collect::<Vec<_>>())
-        .build();
+    import_tar(docker, &image.tar(), repository, short, changes).await
+}
+
+/// Imports a tar as an image of one layer. `changes` are lines of a Dockerfile.
+pub(super) async fn import_tar(
+    docker: &Docker,
+    tar: &Path,
+    repository: &str,
+    tag: &str,
+    changes: Vec<String>,
+) -> Result<(), EnvironmentError> {
+    let file = tokio::fs::File::open(tar).await.map_err(EnvironmentError::io(tar))?;
+    let options =
+        CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(tag).changes(changes).build();
     let body = bollard::body_try_stream(ReaderStream::with_capacity(file, 1 << 20));
     docker.create_image(Some(options), Some(body), None).try_for_each(|_| async { Ok(()) }).await?;
     Ok(())

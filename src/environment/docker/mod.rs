@@ -5,11 +5,14 @@
 
 pub mod clean;
 pub mod engine;
+mod fleet;
+mod processes;
 
 use super::agent::AgentClient;
 use super::image::DATA;
 use super::proof::{Proofs, mark, marker_inside};
 use super::{Context, Environment, EnvironmentError, ServerAddress, Session, Unavailable, moved_bytes};
+use crate::environment::fleet::Fleet;
 use crate::model::{EnvironmentName, Proof};
 use async_trait::async_trait;
 use bollard::Docker;
@@ -18,10 +21,12 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, NetworkCreateRequest, PortBinding, VolumeCreateRequest,
 };
 use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder};
+use fleet::DockerFleet;
 use futures_util::TryStreamExt;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::io::StreamReader;
 
@@ -104,6 +109,13 @@ impl Environment for DockerEnvironment {
             docker.create_network(request).await?;
         }
         let body = self.container(context, &names);
+        let fleet = DockerFleet {
+            docker: docker.clone(),
+            socket: self.socket.clone(),
+            prefix: names.container.clone(),
+            sweep: context.sweep.clone(),
+            body: DockerFleet::body_of(body.clone()),
+        };
         let options = CreateContainerOptionsBuilder::new().name(&names.container).build();
         let id = docker.create_container(Some(options), body).await?.id;
         let client = attach_and_start(&docker, &id).await?;
@@ -116,6 +128,7 @@ impl Environment for DockerEnvironment {
             sweep: context.sweep.clone(),
             names,
             moved_at_start: 0,
+            fleet: Arc::new(fleet),
         };
         session.moved_at_start = moved_bytes(&session.client.describe(DATA).await?, "eth0").unwrap_or(0);
         Ok(Box::new(session))
@@ -203,6 +216,7 @@ struct DockerSession {
     sweep: String,
     names: Names,
     moved_at_start: u64,
+    fleet: Arc<DockerFleet>,
 }
 
 #[async_trait]
@@ -259,6 +273,10 @@ impl Session for DockerSession {
         Ok(proofs.all)
     }
 
+    fn fleet(&self) -> Arc<dyn Fleet> {
+        self.fleet.clone()
+    }
+
     async fn stop(mut self: Box<Self>) -> Result<(), EnvironmentError> {
         let _ = self.client.shutdown().await;
         let mut first_error = None;
@@ -267,6 +285,7 @@ impl Session for DockerSession {
                 clean::Leftover::Container(id) => *id == self.id,
                 clean::Leftover::Volume(name) => *name == self.names.volume,
                 clean::Leftover::Network(_) => self.name.has("nat"),
+                clean::Leftover::Image(_) => false,
             };
             if ours && let Err(error) = clean::remove(&self.docker, &leftover).await {
                 first_error.get_or_insert(error);

@@ -3,7 +3,8 @@
 use super::Accelerator;
 use super::qmp::Qmp;
 use crate::environment::agent::AgentClient;
-use crate::environment::{Context, EnvironmentError};
+use crate::environment::image::BenchImage;
+use crate::environment::{EnvironmentError, GuestLink};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -20,8 +21,37 @@ pub struct Shape {
     pub memory_mib: u32,
     /// Virtual CPUs.
     pub cpus: u32,
-    /// Whether it gets a data disk and the network (not so when only the accelerator is tried).
-    pub complete: bool,
+    /// What makes it a tuned guest; none for the plain one.
+    pub tuned: Option<Tuned>,
+}
+
+/// What the host has for a tuned guest, besides an I/O thread and pinned virtual CPUs, which it always gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tuned {
+    /// Its memory is on huge pages: as many are free.
+    pub hugepages: bool,
+    /// The kernel moves its packets (vhost-net).
+    pub vhost: bool,
+}
+
+/// Everything that a boot needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Boot<'a> {
+    /// The agent's program on the host; it launches QEMU.
+    pub agent: &'a Path,
+    /// Kernel, initrd and root disk.
+    pub image: &'a BenchImage,
+    /// The sweep's id.
+    pub sweep: &'a str,
+    /// Directory for sockets, logs and the data disk.
+    pub dir: &'a Path,
+    /// What runs its instructions.
+    pub accelerator: Accelerator,
+    /// What it gets.
+    pub shape: &'a Shape,
+    /// Its network. A guest with one also has a data disk, `data.raw` in `dir`; one without (to try the accelerator, or
+    /// a fresh instance) has neither.
+    pub link: Option<&'a GuestLink>,
 }
 
 /// A running guest.
@@ -35,7 +65,8 @@ pub struct Machine {
     dir: PathBuf,
 }
 
-fn arguments(context: &Context, dir: &Path, accelerator: Accelerator, shape: &Shape) -> Vec<String> {
+fn arguments(boot: &Boot) -> Vec<String> {
+    let Boot { image, dir, accelerator, shape, .. } = *boot;
     let show = |path: PathBuf| path.display().to_string();
     let mut cmdline = "console=ttyS0 quiet panic=-1".to_owned();
     let mut args: Vec<String> =
@@ -51,23 +82,17 @@ fn arguments(context: &Context, dir: &Path, accelerator: Accelerator, shape: &Sh
             cmdline.push_str(" norandmaps");
         }
     }
-    add(&["-smp", &shape.cpus.to_string(), "-m", &format!("{}M", shape.memory_mib)]);
-    add(&["-kernel", &show(context.image.kernel()), "-initrd", &show(context.image.initrd())]);
-    let root = format!("file={},if=none,id=root,format=raw,snapshot=on", show(context.image.disk()));
+    let memory = format!("{}M", shape.memory_mib);
+    add(&["-smp", &shape.cpus.to_string(), "-m", &memory]);
+    if shape.tuned.is_some_and(|t| t.hugepages) {
+        let backend = format!("memory-backend-file,id=mem,size={memory},mem-path=/dev/hugepages,prealloc=on");
+        add(&["-object", &backend, "-machine", "memory-backend=mem"]);
+    }
+    add(&["-kernel", &show(image.kernel()), "-initrd", &show(image.initrd())]);
+    let root = format!("file={},if=none,id=root,format=raw,snapshot=on", show(image.disk()));
     add(&["-drive", &root, "-device", "virtio-blk-pci,drive=root"]);
-    if shape.complete {
-        let data =
-            format!("file={},if=none,id=data,format=raw,cache=none,aio=native", show(dir.join("data.raw")));
-        add(&["-drive", &data, "-device", "virtio-blk-pci,drive=data"]);
-        let netdev = format!("tap,id=net,ifname={},script=no,downscript=no", context.guest.tap);
-        add(&[
-            "-netdev",
-            &netdev,
-            "-device",
-            &format!("virtio-net-pci,netdev=net,mac={}", context.guest.mac),
-        ]);
-        cmdline.push_str(" tg.data=vdb");
-        let _ = write!(cmdline, " tg.ip={}/{}", context.guest.address, context.guest.prefix);
+    if let Some(link) = boot.link {
+        add(&with_link(boot, link, &mut cmdline).iter().map(String::as_str).collect::<Vec<_>>());
     }
     add(&["-device", "virtio-serial-pci"]);
     add(&["-chardev", &format!("socket,id=ag,path={},server=on,wait=off", show(dir.join("agent")))]);
@@ -78,37 +103,55 @@ fn arguments(context: &Context, dir: &Path, accelerator: Accelerator, shape: &Sh
     args
 }
 
+/// The data disk and the network card.
+fn with_link(boot: &Boot, link: &GuestLink, cmdline: &mut String) -> Vec<String> {
+    let data = boot.dir.join("data.raw");
+    let mut args = vec![
+        "-drive".to_owned(),
+        format!("file={},if=none,id=data,format=raw,cache=none,aio=native", data.display()),
+    ];
+    let mut disk = "virtio-blk-pci,drive=data".to_owned();
+    let mut netdev = format!("tap,id=net,ifname={},script=no,downscript=no", link.tap);
+    if let Some(tuned) = boot.shape.tuned {
+        args.extend(["-object".to_owned(), "iothread,id=io".to_owned()]);
+        disk.push_str(",iothread=io");
+        if tuned.vhost {
+            netdev.push_str(",vhost=on");
+        }
+    }
+    let card = format!("virtio-net-pci,netdev=net,mac={}", link.mac);
+    args.extend(["-device".to_owned(), disk, "-netdev".to_owned(), netdev, "-device".to_owned(), card]);
+    cmdline.push_str(" tg.data=vdb");
+    let _ = write!(cmdline, " tg.ip={}/{}", link.address, link.prefix);
+    args
+}
+
 impl Machine {
-    /// Boots a guest with its files in `dir` and waits at most `timeout` until its agent says hello.
-    pub async fn boot(
-        context: &Context,
-        dir: &Path,
-        accelerator: Accelerator,
-        shape: &Shape,
-        timeout: Duration,
-    ) -> Result<Self, EnvironmentError> {
+    /// Boots a guest and waits at most `timeout` until its agent says hello.
+    pub async fn boot(boot: &Boot<'_>, timeout: Duration) -> Result<Self, EnvironmentError> {
+        let Boot { dir, accelerator, .. } = *boot;
         std::fs::create_dir_all(dir).map_err(EnvironmentError::io(dir))?;
         let deadline = Instant::now() + timeout;
-        let mut command = Command::new(&context.agent);
+        let mut command = Command::new(boot.agent);
         command.arg("launch");
-        if shape.complete {
-            command.arg("--netns").arg(&context.guest.netns);
+        if let Some(link) = boot.link {
+            command.arg("--netns").arg(&link.netns);
         }
         let log = dir.join("qemu.log");
         let file = std::fs::File::create(&log).map_err(EnvironmentError::io(&log))?;
         command
-            .args(["--die-with-parent", "--", &shape.program])
-            .args(arguments(context, dir, accelerator, shape))
+            .args(["--die-with-parent", "--", &boot.shape.program])
+            .args(arguments(boot))
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("TOLLGATE_SWEEP", &context.sweep)
+            .env("TOLLGATE_SWEEP", boot.sweep)
             .env("TMPDIR", dir)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::from(file))
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = command.spawn().map_err(EnvironmentError::io(&context.agent))?;
+        let mut child = command.spawn().map_err(EnvironmentError::io(boot.agent))?;
         let connected = connect(&mut child, dir, deadline).await;
         match connected {
             Ok((qmp, client)) => Ok(Self { child, qmp, client, dir: dir.to_owned() }),
@@ -118,6 +161,11 @@ impl Machine {
                 Err(EnvironmentError::Guest(format!("under {accelerator}: {why}{words}")))
             }
         }
+    }
+
+    /// QEMU's process on the host; none when it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Turns the guest off; kills QEMU when that takes longer than ten seconds.

@@ -1,40 +1,28 @@
 //! `kvm`: a QEMU guest with virtio disk and network, under KVM where that works and under TCG elsewhere.
 
+mod accelerator;
+mod fleet;
 pub mod machine;
 pub mod qmp;
+mod tuned;
+
+pub use accelerator::{Accelerator, Decided, TrialBoot, decide};
 
 use super::agent::AgentClient;
+use super::fleet::Fleet;
 use super::image::DATA;
 use super::proof::Proofs;
 use super::{Context, Environment, EnvironmentError, ServerAddress, Session, Unavailable};
+use crate::command;
 use crate::model::{EnvironmentName, Proof};
-use crate::{command, durable};
 use async_trait::async_trait;
-use machine::{Machine, Shape};
-use serde::{Deserialize, Serialize};
+use fleet::KvmFleet;
+use machine::{Boot, Machine, Shape};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-
-/// What runs the guest's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Accelerator {
-    /// The processor, through /dev/kvm.
-    Kvm,
-    /// QEMU's translator. Its tolls are the emulator's, not KVM's.
-    Tcg,
-}
-
-impl std::fmt::Display for Accelerator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Kvm => "kvm",
-            Self::Tcg => "tcg",
-        })
-    }
-}
 
 /// How guests are run.
 #[derive(Debug, Clone)]
@@ -44,7 +32,7 @@ pub struct Settings {
     /// The device whose absence makes a trial boot needless.
     pub device: PathBuf,
     /// The accelerator, or none to try KVM and fall back to TCG.
-    pub accelerator: Option<Accelerator>,
+    pub accelerator: Option<Decided>,
     /// How long a trial boot under KVM may take.
     pub probe_timeout: Duration,
     /// How long a boot may take.
@@ -72,73 +60,10 @@ impl Kvm {
         Self { name, settings }
     }
 
-    fn shape(&self, complete: bool) -> Shape {
+    fn shape(&self) -> Shape {
         let Settings { program, memory_mib, cpus, .. } = &self.settings;
-        Shape { program: program.clone(), memory_mib: *memory_mib, cpus: *cpus, complete }
-    }
-
-    /// The accelerator that works here, and why.
-    async fn accelerator(&self, context: &Context) -> Result<(Accelerator, String), EnvironmentError> {
-        if let Some(chosen) = self.settings.accelerator {
-            return Ok((chosen, "chosen in the configuration".to_owned()));
-        }
-        let device = &self.settings.device;
-        if let Err(e) = std::fs::File::options().read(true).write(true).open(device) {
-            return Ok((Accelerator::Tcg, format!("{} cannot be opened: {e}", device.display())));
-        }
-        let situation = situation(&self.settings.program, context).await?;
-        if let Some(known) = recall(&self.settings.remember, &situation) {
-            return Ok(known);
-        }
-        // /dev/kvm proves nothing: guests may hang or abort under it. A guest that answers proves it.
-        let dir = context.scratch.join("kvm-probe");
-        let shape = self.shape(false);
-        let (verdict, why) =
-            match Machine::boot(context, &dir, Accelerator::Kvm, &shape, self.settings.probe_timeout).await {
-                Ok(machine) => {
-                    machine.stop().await?;
-                    (Accelerator::Kvm, "a guest booted under KVM".to_owned())
-                }
-                Err(error) => {
-                    let forget = self.settings.remember.display();
-                    (
-                        Accelerator::Tcg,
-                        format!("no guest boots under KVM here: {error} (delete {forget} to try again)"),
-                    )
-                }
-            };
-        remember(&self.settings.remember, &situation, verdict, &why);
-        Ok((verdict, why))
-    }
-}
-
-/// What a remembered trial boot depends on: this boot of the host, QEMU, and the guest's kernel.
-async fn situation(program: &str, context: &Context) -> Result<String, EnvironmentError> {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let version = command::run(&[program, "--version"]).await?;
-    let version = version.lines().next().unwrap_or_default();
-    Ok(format!("{} {version} {}", boot.trim(), context.image.manifest.kernel_package))
-}
-
-#[derive(Serialize, Deserialize)]
-struct Remembered {
-    situation: String,
-    accelerator: Accelerator,
-    why: String,
-}
-
-fn recall(path: &Path, situation: &str) -> Option<(Accelerator, String)> {
-    let known: Remembered = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-    (known.situation == situation).then_some((known.accelerator, known.why))
-}
-
-fn remember(path: &Path, situation: &str, accelerator: Accelerator, why: &str) {
-    let known = Remembered { situation: situation.to_owned(), accelerator, why: why.to_owned() };
-    let written = serde_json::to_vec_pretty(&known)
-        .map_err(std::io::Error::from)
-        .and_then(|text| durable::write(path, &text, 0o644));
-    if let Err(error) = written {
-        tracing::warn!(path = %path.display(), %error, "the result of the trial boot is not remembered");
+        let tuned = self.name.has("tuned").then(|| tuned::host_has(*memory_mib));
+        Shape { program: program.clone(), memory_mib: *memory_mib, cpus: *cpus, tuned }
     }
 }
 
@@ -165,23 +90,41 @@ impl Environment for Kvm {
             let why = format!("{} is too long for a socket; choose a shorter --state", longest.display());
             return Err(EnvironmentError::Guest(why));
         }
-        let (accelerator, why) = self.accelerator(context).await?;
+        let probe = context.scratch.join("kvm-probe");
+        let Context { agent, image, sweep, .. } = context;
+        let trial = TrialBoot { agent, image, sweep, dir: &probe };
+        let Decided { accelerator, why } = decide(&self.settings, &trial).await?;
         tracing::info!(%accelerator, why, "accelerator of the guest");
         let dir = context.scratch.join(self.name.to_string().replace('+', "-"));
         std::fs::create_dir_all(&dir).map_err(EnvironmentError::io(&dir))?;
         let data = dir.join("data.raw").display().to_string();
         command::run(&["mke2fs", "-q", "-t", "ext4", "-F", &data, &format!("{}M", self.settings.data_mib)])
             .await?;
-        let machine =
-            Machine::boot(context, &dir, accelerator, &self.shape(true), self.settings.boot_timeout).await?;
+        let shape = self.shape();
+        let link = Some(&context.guest);
+        let boot = Boot { agent, image, sweep, dir: &dir, accelerator, shape: &shape, link };
+        let mut machine = Machine::boot(&boot, self.settings.boot_timeout).await?;
+        if shape.tuned.is_some() {
+            tuned::pin(&mut machine).await?;
+        }
+        let fleet = KvmFleet {
+            settings: self.settings.clone(),
+            shape: shape.clone(),
+            accelerator,
+            agent: agent.clone(),
+            image: image.clone(),
+            sweep: sweep.clone(),
+            dir,
+        };
         Ok(Box::new(KvmSession {
             name: self.name.clone(),
             machine,
             accelerator,
             why,
-            cpus: self.settings.cpus,
+            shape,
             address: context.guest.address,
             resting: false,
+            fleet: Arc::new(fleet),
         }))
     }
 }
@@ -191,9 +134,10 @@ struct KvmSession {
     machine: Machine,
     accelerator: Accelerator,
     why: String,
-    cpus: u32,
+    shape: Shape,
     address: Ipv4Addr,
     resting: bool,
+    fleet: Arc<KvmFleet>,
 }
 
 impl KvmSession {
@@ -243,8 +187,8 @@ impl Session for KvmSession {
         );
         proofs.claim(
             "has the CPUs of its label",
-            here.cpus == self.cpus,
-            format!("{} of {}", here.cpus, self.cpus),
+            here.cpus == self.shape.cpus,
+            format!("{} of {}", here.cpus, self.shape.cpus),
         );
         let data = &here.data;
         let observed = format!("{} on {} ({})", data.source, data.path, data.fstype);
@@ -254,12 +198,21 @@ impl Session for KvmSession {
             observed,
         );
         proofs.claim("its agent is PID 1", here.pid == 1, format!("pid {}", here.pid));
+        tuned::prove(&mut self.machine, self.shape.tuned, &mut proofs).await?;
         Ok(proofs.all)
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        let facts = [("accelerator", self.accelerator.to_string()), ("accelerator-reason", self.why.clone())];
-        facts.map(|(k, v)| (k.to_owned(), v)).into()
+        let mut facts = vec![
+            ("accelerator".to_owned(), self.accelerator.to_string()),
+            ("accelerator-reason".to_owned(), self.why.clone()),
+        ];
+        facts.extend(self.shape.tuned.map(|t| ("kvm-tuned".to_owned(), tuned::describe(t))));
+        facts.into_iter().collect()
+    }
+
+    fn fleet(&self) -> Arc<dyn Fleet> {
+        self.fleet.clone()
     }
 
     async fn stop(self: Box<Self>) -> Result<(), EnvironmentError> {
@@ -274,6 +227,15 @@ mod tests {
     use crate::environment::agent::embedded;
     use crate::environment::image::{BenchImage, Manifest};
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    async fn decided(kvm: &Kvm, context: &Context) -> (Accelerator, String) {
+        let dir = context.scratch.join("probe");
+        let Context { agent, image, sweep, .. } = context;
+        let trial = TrialBoot { agent, image, sweep, dir: &dir };
+        let Decided { accelerator, why } = decide(&kvm.settings, &trial).await.expect("decided");
+        (accelerator, why)
+    }
 
     /// A "QEMU" that knows its version and otherwise does what `script` says.
     fn fake(dir: &Path, script: &str) -> (Kvm, Context) {
@@ -321,11 +283,11 @@ mod tests {
     async fn kvm_that_hangs_falls_back_to_tcg_and_is_remembered() {
         let dir = tempfile::tempdir().expect("a directory");
         let (kvm, context) = fake(dir.path(), "exec sleep 1000");
-        let (accelerator, why) = kvm.accelerator(&context).await.expect("decided");
+        let (accelerator, why) = decided(&kvm, &context).await;
         assert_eq!(accelerator, Accelerator::Tcg);
         assert!(why.contains("no guest boots under KVM here"), "{why}");
         let begun = std::time::Instant::now();
-        assert_eq!(kvm.accelerator(&context).await.expect("recalled"), (accelerator, why));
+        assert_eq!(decided(&kvm, &context).await, (accelerator, why));
         assert!(begun.elapsed() < Duration::from_millis(600), "no second trial boot");
     }
 
@@ -333,7 +295,7 @@ mod tests {
     async fn kvm_that_aborts_falls_back_to_tcg_with_its_last_words() {
         let dir = tempfile::tempdir().expect("a directory");
         let (kvm, context) = fake(dir.path(), "echo cannot set up MSRs >&2; exit 1");
-        let (accelerator, why) = kvm.accelerator(&context).await.expect("decided");
+        let (accelerator, why) = decided(&kvm, &context).await;
         assert_eq!(accelerator, Accelerator::Tcg);
         assert!(why.contains("cannot set up MSRs"), "{why}");
     }
@@ -343,7 +305,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let (mut kvm, context) = fake(dir.path(), "exec sleep 1000");
         kvm.settings.device = dir.path().join("no-kvm");
-        let (accelerator, why) = kvm.accelerator(&context).await.expect("decided");
+        let (accelerator, why) = decided(&kvm, &context).await;
         assert_eq!(accelerator, Accelerator::Tcg);
         assert!(why.contains("no-kvm cannot be opened"), "{why}");
     }

@@ -1,0 +1,132 @@
+//! Fresh containers like that of an environment, and loaded images.
+
+use super::{SWEEP_LABEL, attach_and_start, clean, processes};
+use crate::environment::EnvironmentError;
+use crate::environment::agent::AgentClient;
+use crate::environment::fleet::{Begun, Ended, Fleet, Instance, InstanceOptions, ms_since};
+use crate::model::CgroupMemory;
+use async_trait::async_trait;
+use bollard::Docker;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{CreateContainerOptionsBuilder, WaitContainerOptions};
+use futures_util::TryStreamExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Containers of one engine, all from one description.
+pub(super) struct DockerFleet {
+    pub(super) docker: Docker,
+    pub(super) socket: PathBuf,
+    /// Begins the names of its containers and images.
+    pub(super) prefix: String,
+    /// The sweep's id.
+    pub(super) sweep: String,
+    /// What a container is made from.
+    pub(super) body: ContainerCreateBody,
+}
+
+impl DockerFleet {
+    /// Without ports: those are the environment's own container's.
+    pub(super) fn body_of(mut body: ContainerCreateBody) -> ContainerCreateBody {
+        body.exposed_ports = None;
+        if let Some(host) = &mut body.host_config {
+            host.port_bindings = None;
+        }
+        body
+    }
+
+    fn body(&self, options: InstanceOptions) -> ContainerCreateBody {
+        let mut body = self.body.clone();
+        if let (Some(host), Some(mib)) = (&mut body.host_config, options.memory_mib) {
+            let bytes = i64::from(mib) << 20;
+            // Equal to the memory: no swap on top of it.
+            (host.memory, host.memory_swap) = (Some(bytes), Some(bytes));
+        }
+        body
+    }
+
+    fn image(&self, number: u32) -> (String, String) {
+        (format!("tollgate/load-{}", self.prefix.to_lowercase()), number.to_string())
+    }
+}
+
+#[async_trait]
+impl Fleet for DockerFleet {
+    async fn launch(&self, options: InstanceOptions) -> Result<Box<dyn Instance>, EnvironmentError> {
+        let begun = Instant::now();
+        let name = format!("{}-i{}", self.prefix, options.number);
+        let create = CreateContainerOptionsBuilder::new().name(&name).build();
+        let id = self.docker.create_container(Some(create), self.body(options)).await?.id;
+        let create_ms = ms_since(begun);
+        let begun = Instant::now();
+        match attach_and_start(&self.docker, &id).await {
+            Ok(client) => {
+                let times = Begun { create_ms, start_ms: ms_since(begun) };
+                Ok(Box::new(Container { docker: self.docker.clone(), id, client, times }))
+            }
+            Err(error) => {
+                let _ = clean::remove(&self.docker, &clean::Leftover::Container(id)).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn daemons(&self) -> Vec<u32> {
+        processes::daemons(&self.socket)
+    }
+
+    async fn load(&self, tar: &Path, number: u32) -> Result<(), EnvironmentError> {
+        let (repository, tag) = self.image(number);
+        let label = format!("LABEL {SWEEP_LABEL}={}", self.sweep);
+        super::engine::import_tar(&self.docker, tar, &repository, &tag, vec![label]).await
+    }
+
+    async fn unload(&self, number: u32) -> Result<(), EnvironmentError> {
+        let (repository, tag) = self.image(number);
+        clean::remove(&self.docker, &clean::Leftover::Image(format!("{repository}:{tag}"))).await
+    }
+}
+
+struct Container {
+    docker: Docker,
+    id: String,
+    client: AgentClient,
+    times: Begun,
+}
+
+#[async_trait]
+impl Instance for Container {
+    fn agent(&mut self) -> &mut AgentClient {
+        &mut self.client
+    }
+
+    fn begun(&self) -> Begun {
+        self.times
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        processes::of_container(&self.id)
+    }
+
+    fn memory(&self) -> Option<CgroupMemory> {
+        None
+    }
+
+    async fn stop(mut self: Box<Self>) -> Result<Ended, EnvironmentError> {
+        let begun = Instant::now();
+        let _ = self.client.shutdown().await;
+        let waited: Result<Vec<_>, _> =
+            self.docker.wait_container(&self.id, None::<WaitContainerOptions>).try_collect().await;
+        let stop_ms = ms_since(begun);
+        let begun = Instant::now();
+        clean::remove(&self.docker, &clean::Leftover::Container(self.id)).await?;
+        let remove_ms = ms_since(begun);
+        match waited {
+            // An agent that was killed with its container's memory ends otherwise than it was asked to.
+            Ok(_) | Err(bollard::errors::Error::DockerContainerWaitError { .. }) => {
+                Ok(Ended { stop_ms, remove_ms })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

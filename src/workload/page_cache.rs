@@ -1,0 +1,82 @@
+//! page-cache: whether containers of one image share its pages.
+
+use super::{
+    Case, CommandTemplate, Emulation, InstancesReport, InstancesTrial, ParseError, Places, Profile, Trial,
+    Values, Workload,
+};
+use crate::model::{Better, Family, MetricSpec, Scale};
+
+/// The workload.
+#[derive(Debug)]
+pub struct PageCache;
+
+const NAME: &str = "page-cache";
+/// A file of the bench image, 64 MiB.
+const FILE: &str = "/usr/share/tollgate/copyup/64m";
+
+impl Workload for PageCache {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn packages(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn cases(&self, profile: Profile) -> Vec<Case> {
+        let count = if profile == Profile::Full { 50 } else { 3 };
+        vec![Case {
+            workload: NAME,
+            name: format!("shared-{count}"),
+            metrics: vec![MetricSpec {
+                metric: "cached",
+                unit: "MiB",
+                better: Better::Lower,
+                family: Family::Memory,
+                resolution: 0.0,
+                scale: Scale::Ratio,
+                tail: false,
+                about: "page cache of the host for each container that reads the same 64 MiB file of their image: overlay \
+                        shares one copy, drivers with an inode or a block device for each container do not",
+            }],
+            environments: Places::of(profile, &["docker"]).drivers().all(),
+            prepare: Vec::new(),
+            server: None,
+            trial: Trial::Instances(InstancesTrial {
+                count,
+                parallel: 2,
+                settle: Some(CommandTemplate::agent(&["evict", "--file", FILE], 60)),
+                each: Some(CommandTemplate::agent(&["read-file", "--file", FILE], 60)),
+                timeout_s: 120 + 5 * count,
+                parse,
+            }),
+            slices: 1,
+            share: 0.15,
+            trial_s: 0.6 * f64::from(count),
+            emulation: Emulation::Runs,
+        }]
+    }
+}
+
+fn parse(report: &InstancesReport) -> Values {
+    let count = report.instances.len();
+    if count == 0 || report.outputs.len() != count {
+        let why = format!("expected an output for each of {count} instances, found {}", report.outputs.len());
+        return Err(ParseError::new(NAME, None, "", why));
+    }
+    Ok(vec![report.cached_mib / count as f64])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::trial::fixtures::report;
+
+    #[test]
+    fn the_cache_is_counted_for_each_instance_and_every_instance_must_have_read() {
+        assert_eq!(parse(&report(3)), Ok(vec![64.0]));
+        let mut silent = report(3);
+        silent.outputs.pop();
+        assert!(parse(&silent).is_err() && parse(&report(0)).is_err());
+    }
+}
