@@ -1,11 +1,11 @@
 //! Floor 4: the only place that names concrete environments and stores.
 
 use crate::config::{Accel, Config};
-use crate::environment::Environment;
 use crate::environment::docker::DockerEnvironment;
 use crate::environment::image::Recipe;
-use crate::environment::kvm::{Accelerator, Decided, Kvm, Settings};
+use crate::environment::kvm::{self, Accelerator, Decided, Kvm, Settings, TrialBoot};
 use crate::environment::native::Native;
+use crate::environment::{Environment, EnvironmentError};
 use crate::model::{Base, EnvironmentName};
 use crate::store::DirectoryStore;
 use crate::sweep::plan;
@@ -18,6 +18,15 @@ pub fn environment(name: &EnvironmentName, config: &Config, profile: Profile) ->
         Base::Docker => Box::new(DockerEnvironment::new(name.clone(), config.docker_socket.clone())),
         Base::Kvm => Box::new(Kvm::new(name.clone(), guest(config, profile))),
     }
+}
+
+/// The accelerator of this host's guests.
+pub async fn accelerator(
+    config: &Config,
+    profile: Profile,
+    trial: &TrialBoot<'_>,
+) -> Result<Decided, EnvironmentError> {
+    kvm::decide(&guest(config, profile), trial).await
 }
 
 fn guest(config: &Config, profile: Profile) -> Settings {

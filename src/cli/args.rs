@@ -158,6 +158,9 @@ pub struct SweepArgs {
     /// What to measure.
     #[command(flatten)]
     pub selection: Selection,
+    /// Time that it shall take, which chooses the rounds: 20m, 2h [default: the profile's rounds]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with_all = ["rounds", "resume"])]
+    pub budget: Option<Duration>,
 }
 
 /// Two samples CSVs.

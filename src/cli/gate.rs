@@ -9,7 +9,7 @@ use crate::judge::cells;
 use crate::model::format::GATE_FORMAT;
 use crate::model::{CellState, Decision, GateResult, Judgement};
 use crate::pipeline::gate::{Conditions, gate as run_gate};
-use crate::pipeline::sweep::{Request, sweep as run_sweep};
+use crate::pipeline::sweep::{Fit, Request, sweep as run_sweep};
 use crate::report;
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +62,9 @@ pub async fn sweep(
         host::provision(config).await?;
     }
     let progress = Shown::new();
-    let sweep = run_sweep(config, args.selection.profile, &request(&args.selection), &progress, cancel).await;
+    let request =
+        Request { fit: args.budget.map(|time| Fit { time, grow: true }), ..request(&args.selection) };
+    let sweep = run_sweep(config, args.selection.profile, &request, &progress, cancel).await;
     progress.end();
     let sweep = sweep?;
     let measured = sweep.cells.iter().any(|c| c.state == CellState::Ok && !c.environment.is_native());

@@ -38,18 +38,22 @@ enum Use {
     Keeps,
 }
 
-/// The rounds of the cases that get another number than `nominal`; none where nothing can be gained.
+/// The rounds of the cases that get another number than the `nominal` one of their name; none where nothing can be gained.
 ///
 /// A case with an inconclusive metric that more rounds would decide (`would_help`) gets up to twice the nominal number. A
 /// case whose every metric is proven unchanged pays, down to half of it. The sum of rounds times costs does not
 /// rise.
-pub fn allocate(verdicts: &[Verdict], costs: &BTreeMap<String, f64>, nominal: u32) -> BTreeMap<String, u32> {
+pub fn allocate(
+    verdicts: &[Verdict],
+    costs: &BTreeMap<String, f64>,
+    nominal: impl Fn(&str) -> u32,
+) -> BTreeMap<String, u32> {
     let cases: BTreeSet<String> = verdicts.iter().map(case_of).collect();
     let known: Vec<(&String, f64, Use)> = cases
         .iter()
         .filter_map(|case| {
             let cost = costs.get(case).copied().filter(|c| c.is_finite() && *c > 0.0)?;
-            Some((case, cost, use_of(verdicts.iter().filter(|v| case_of(v) == *case), nominal)))
+            Some((case, cost, use_of(verdicts.iter().filter(|v| case_of(v) == *case), nominal(case))))
         })
         .collect();
     let sum = |of: fn(Use) -> u32| known.iter().map(|(_, cost, u)| cost * f64::from(of(*u))).sum::<f64>();
@@ -68,14 +72,19 @@ pub fn allocate(verdicts: &[Verdict], costs: &BTreeMap<String, f64>, nominal: u3
         .filter(|(_, _, more)| *more > 0)
         .collect();
     let paid: f64 = gains.iter().map(|(_, cost, more)| cost * f64::from(*more)).sum();
-    let mut rounds: BTreeMap<String, u32> =
-        gains.into_iter().map(|(case, _, more)| (case.clone(), nominal + more)).collect();
+    let mut rounds: BTreeMap<String, u32> = gains
+        .into_iter()
+        .map(|(case, _, more)| {
+            let rounds = nominal(case) + more;
+            (case.clone(), rounds)
+        })
+        .collect();
     for (case, _, u) in &known {
         if let Use::Spares(less) = u
             && paid > 0.0
         {
             let less = part(*less, (paid / spare).min(1.0)).1;
-            rounds.insert((*case).clone(), nominal - less);
+            rounds.insert((*case).clone(), nominal(case) - less);
         }
     }
     rounds
@@ -137,20 +146,20 @@ mod tests {
     #[test]
     fn what_is_proven_pays_for_what_is_open() {
         let verdicts = [verdict("a", Unchanged, None), verdict("b", Inconclusive, Some(26))];
-        let rounds = allocate(&verdicts, &costs(&[("a", 1.0), ("b", 1.0)]), 20);
+        let rounds = allocate(&verdicts, &costs(&[("a", 1.0), ("b", 1.0)]), |_| 20);
         assert_eq!(rounds, [("w/a".to_owned(), 14), ("w/b".to_owned(), 26)].into());
         // More than it can pay for, and never more than twice.
         let verdicts = [verdict("a", Unchanged, None), verdict("b", Inconclusive, Some(900))];
-        let rounds = allocate(&verdicts, &costs(&[("a", 1.0), ("b", 2.0)]), 20);
+        let rounds = allocate(&verdicts, &costs(&[("a", 1.0), ("b", 2.0)]), |_| 20);
         assert_eq!(rounds, [("w/a".to_owned(), 10), ("w/b".to_owned(), 25)].into());
-        let rounds = allocate(&verdicts, &costs(&[("a", 9.0), ("b", 1.0)]), 20);
+        let rounds = allocate(&verdicts, &costs(&[("a", 9.0), ("b", 1.0)]), |_| 20);
         assert_eq!(rounds["w/b"], 40);
     }
 
     #[test]
     fn nothing_is_moved_where_nothing_is_gained() {
         let even =
-            |verdicts: &[Verdict]| allocate(verdicts, &costs(&[("a", 1.0), ("b", 1.0)]), 20).is_empty();
+            |verdicts: &[Verdict]| allocate(verdicts, &costs(&[("a", 1.0), ("b", 1.0)]), |_| 20).is_empty();
         assert!(even(&[verdict("a", Unchanged, None), verdict("b", Unchanged, None)]), "all is proven");
         assert!(
             even(&[verdict("a", Unchanged, None), verdict("b", Inconclusive, None)]),
@@ -171,7 +180,7 @@ mod tests {
         assert!(even(&[]));
         let few = [verdict("a", Unchanged, None), verdict("b", Inconclusive, Some(30))];
         assert!(
-            allocate(&few, &costs(&[("a", 1.0), ("b", 1.0)]), 5).is_empty(),
+            allocate(&few, &costs(&[("a", 1.0), ("b", 1.0)]), |_| 5).is_empty(),
             "five rounds are few already"
         );
     }
@@ -183,7 +192,7 @@ mod tests {
             verdict("a", Inconclusive, None),
             verdict("b", Inconclusive, Some(30)),
         ];
-        assert!(allocate(&verdicts, &costs(&[("a", 1.0), ("b", 1.0)]), 20).is_empty());
+        assert!(allocate(&verdicts, &costs(&[("a", 1.0), ("b", 1.0)]), |_| 20).is_empty());
     }
 
     #[test]
@@ -210,7 +219,7 @@ mod tests {
                 .collect();
             let costs: BTreeMap<String, f64> =
                 names.iter().zip(&cases).map(|(n, (cost, ..))| (format!("w/{n}"), *cost)).collect();
-            let rounds = allocate(&verdicts, &costs, nominal);
+            let rounds = allocate(&verdicts, &costs, |_| nominal);
             let total: f64 =
                 costs.iter().map(|(c, cost)| cost * f64::from(*rounds.get(c).unwrap_or(&nominal))).sum();
             let even: f64 = costs.values().map(|cost| cost * f64::from(nominal)).sum();
@@ -219,7 +228,7 @@ mod tests {
             // One round of each case may be lost to whole numbers.
             prop_assert!(total >= even - dearest * cases.len() as f64 - 1e-6);
             prop_assert!(rounds.values().all(|r| *r <= 2 * nominal && *r >= nominal.min(6).max(nominal / 2)));
-            prop_assert_eq!(&rounds, &allocate(&verdicts, &costs, nominal));
+            prop_assert_eq!(&rounds, &allocate(&verdicts, &costs, |_| nominal));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::allocate::{self, allocate};
 use super::confirm::{Confirmed, Task, confirm};
-use super::sweep::{Request, sweep};
+use super::sweep::{Fit, Request, sweep};
 use super::whole::comparable;
 use super::{PipelineError, accept, fingerprint, host_class, policy, self_test};
 use crate::config::Config;
@@ -13,7 +13,8 @@ use crate::model::{
     Cell, Change, Component, Decision, Drift, EnvironmentName, Fingerprint, GateResult, HostClass, Judgement,
     Sweep, SweepSamples, TimingSummary,
 };
-use crate::sweep::{Progress, Step};
+use crate::sweep::plan::label;
+use crate::sweep::{Progress, Rounds, Step};
 use crate::wiring;
 use crate::workload::Profile;
 use chrono::{DateTime, Utc};
@@ -69,11 +70,16 @@ pub async fn gate(
             note_rounds(&request.case_rounds, config.profile(profile).rounds, progress);
         }
     }
+    let budget = conditions.budget.or(ruled);
+    let limit = budget.unwrap_or(config.profile(profile).budget);
+    if request.fit.is_none() && !limit.is_zero() {
+        request.fit = Some(Fit { time: limit, grow: false });
+    }
     let first = sweep(config, profile, &request, progress, cancel).await?;
     // A resumed sweep says itself what it is; the command line may say something else.
     let profile = Profile::from_str(&first.profile, false).unwrap_or(profile);
     let baselines = store.baselines(&first.host_class, &first.profile)?;
-    let budget = conditions.budget.or(ruled).unwrap_or(config.profile(profile).budget);
+    let budget = budget.unwrap_or(config.profile(profile).budget);
     let task =
         Task { config, profile, baselines: &baselines, policy: &policy, budget, began, progress, cancel };
     let Confirmed { judgement, fresh, confirmation } = confirm(&task, first.clone()).await?;
@@ -106,7 +112,11 @@ fn rounds_of_cases(
         return BTreeMap::new();
     };
     let last = judge_sweeps(baselines, std::slice::from_ref(newest), policy);
-    allocate(&last.verdicts, &allocate::round_costs(newest), config.profile(profile).rounds)
+    let rounds = Rounds::from(config.profile(profile).rounds);
+    let nominal: BTreeMap<String, u32> =
+        wiring::all_cases(profile).iter().map(|case| (label(case), rounds.of(case))).collect();
+    let of = |case: &str| nominal.get(case).copied().unwrap_or(rounds.nominal);
+    allocate(&last.verdicts, &allocate::round_costs(newest), of)
 }
 
 fn note_rounds(rounds: &BTreeMap<String, u32>, nominal: u32, progress: &dyn Progress) {

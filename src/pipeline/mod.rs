@@ -2,8 +2,10 @@
 
 pub mod accept;
 pub mod allocate;
+mod choose;
 pub mod clean;
 pub mod confirm;
+mod fit;
 pub mod gate;
 pub mod policy;
 pub mod resume;

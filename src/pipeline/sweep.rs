@@ -1,5 +1,6 @@
 //! One sweep from the lock to the stored record.
 
+use super::choose::{fitting, left_out, selected, survey};
 use super::resume::{self, journal_path};
 use super::{PipelineError, clean, fingerprint_with, host_class};
 use crate::config::Config;
@@ -10,18 +11,19 @@ use crate::host::HostLock;
 use crate::host::netns::{self, NetworkPlan, PREFIX};
 use crate::model::format::JOURNAL_FORMAT;
 use crate::model::{EnvironmentName, Sweep, SweepId};
-use crate::sweep::plan::{PlannedCase, chosen, label};
+use crate::sweep::plan::{PlannedCase, chosen, label, without};
 use crate::sweep::record::{assemble, complete_blocks};
 use crate::sweep::run::{ClientPlace, Member, run};
 use crate::sweep::{
-    CellSet, Crew, Header, Journal, Limits, Plan, Progress, Recorded, Rounds, Step, SweepError,
+    CellSet, Crew, Header, Journal, Limits, Plan, Progress, Recorded, Rounds, SECOND, Step, SweepError,
 };
 use crate::wiring;
 use crate::workload::{Case, Profile};
 use chrono::Utc;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What to sweep.
@@ -37,10 +39,21 @@ pub struct Request {
     pub rounds: Option<u32>,
     /// Rounds of single cases, by `workload/case`.
     pub case_rounds: BTreeMap<String, u32>,
+    /// A time that chooses the rounds, where neither `rounds` nor `case_rounds` does.
+    pub fit: Option<Fit>,
     /// Seed instead of a random one.
     pub seed: Option<u64>,
     /// Goes on with an interrupted sweep: the newest of the profile, or the one named.
     pub resume: Option<Option<SweepId>>,
+}
+
+/// A time that a sweep shall take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit {
+    /// Wall time.
+    pub time: Duration,
+    /// Whether more rounds than the profile's may be made of it, or only fewer.
+    pub grow: bool,
 }
 
 /// Sweeps, and keeps the record in the store. The host is left as it was, whatever happens but `kill -9`.
@@ -85,7 +98,7 @@ pub async fn sweep(
         if resumed.is_some() {
             go_on(config, &path, &image).await
         } else {
-            begin(config, profile, request, &id, &path, &image).await
+            begin(config, profile, request, &id, &path, &image, progress).await
         }
     };
     let prepared = tokio::select! {
@@ -134,59 +147,6 @@ struct Prepared {
     complete: bool,
 }
 
-/// The cases of a profile that were asked for.
-fn selected(config: &Config, profile: Profile, only: &[String]) -> Result<Vec<Case>, PipelineError> {
-    let all = wiring::all_cases(profile);
-    for wanted in only {
-        if !all.iter().any(|c| c.workload == wanted || label(c) == *wanted) {
-            let known: Vec<String> = all.iter().map(label).collect();
-            return Err(PipelineError::Usage(format!(
-                "--only {wanted}: there is no such workload or case; there are {}",
-                known.join(", ")
-            )));
-        }
-    }
-    let of_profile = config.profile(profile).workloads.as_ref();
-    Ok(all
-        .into_iter()
-        .filter(|c| of_profile.is_none_or(|w| w.iter().any(|w| w == c.workload)))
-        .filter(|c| only.is_empty() || only.iter().any(|o| c.workload == o || label(c) == *o))
-        .collect())
-}
-
-/// Which environments take part, and why the others do not.
-async fn survey(
-    config: &Config,
-    profile: Profile,
-    cases: &[Case],
-    wanted: Option<&Vec<EnvironmentName>>,
-) -> Result<(Vec<EnvironmentName>, Vec<(EnvironmentName, String)>), PipelineError> {
-    let known: BTreeSet<EnvironmentName> = cases.iter().flat_map(|c| c.environments.clone()).collect();
-    if let Some(unknown) = wanted.into_iter().flatten().find(|e| !known.contains(e)) {
-        let known: Vec<String> = known.iter().map(ToString::to_string).collect();
-        return Err(PipelineError::Usage(format!(
-            "no case runs in environment {unknown}; there are {}",
-            known.join(", ")
-        )));
-    }
-    let mut available = Vec::new();
-    let mut unavailable = Vec::new();
-    for name in known.into_iter().filter(|e| e.is_native() || wanted.is_none_or(|w| w.contains(e))) {
-        match wiring::environment(&name, config, profile).check().await {
-            Ok(()) => available.push(name),
-            Err(why) => unavailable.push((name, why.to_string())),
-        }
-    }
-    if available.len() < 2 || !available[0].is_native() {
-        let reasons: Vec<String> = unavailable.iter().map(|(e, why)| format!("{e}: {why}")).collect();
-        return Err(PipelineError::Unavailable(Unavailable {
-            reason: format!("no environment to compare with native is available ({})", reasons.join("; ")),
-            remedy: "`tollgate doctor` says what this host can run".into(),
-        }));
-    }
-    Ok((available, unavailable))
-}
-
 async fn begin(
     config: &Config,
     profile: Profile,
@@ -194,6 +154,7 @@ async fn begin(
     id: &SweepId,
     path: &Path,
     image: &BenchImage,
+    progress: &dyn Progress,
 ) -> Result<Prepared, PipelineError> {
     let settings = config.profile(profile);
     let cases = chosen(selected(config, profile, &request.only)?, request.cells.as_ref());
@@ -201,10 +162,19 @@ async fn begin(
     let of_profile = settings.environments.as_ref().filter(|_| request.cells.is_none());
     let wanted = request.environments.as_ref().or(of_profile);
     let (environments, unavailable) = survey(config, profile, &cases, wanted).await?;
-    let nominal = request.rounds.unwrap_or(settings.rounds);
+    let left_out = left_out(config, profile, &cases, &environments, id, image).await?;
+    let rest = without(cases.clone(), &left_out);
+    let parameters = wiring::parameters(config, profile);
+    let nominal = match (request.rounds, request.fit) {
+        (Some(rounds), _) => rounds,
+        (None, Some(fit)) if request.case_rounds.is_empty() => {
+            fitting(config, profile, fit, &rest, &environments, !left_out.is_empty(), &parameters, progress)?
+        }
+        _ => settings.rounds,
+    };
     let rounds = Rounds { nominal, cases: request.case_rounds.clone() };
     let seed = request.seed.unwrap_or_else(|| rand::random::<u32>().into());
-    let plan = Plan::new(&cases, &environments, &rounds, seed);
+    let plan = Plan::new(&rest, &environments, &rounds, seed);
     let header = Header {
         format: JOURNAL_FORMAT,
         sweep: id.clone(),
@@ -218,9 +188,10 @@ async fn begin(
         workloads: cases.iter().map(label).collect(),
         environments,
         unavailable,
+        left_out,
         cells: request.cells.clone(),
         plan: plan.digest.clone(),
-        parameters: wiring::parameters(config, profile),
+        parameters,
         bench_image: image.manifest.digest.clone(),
         fingerprint: fingerprint_with(config, Some(image)).await,
         started_at: Utc::now(),
@@ -237,7 +208,8 @@ fn plan_of(header: &Header) -> (Plan, Vec<PlannedCase>) {
         .collect();
     let cases = chosen(cases, header.cells.as_ref());
     let rounds = header.rounds();
-    let plan = Plan::new(&cases, &header.environments, &rounds, header.seed);
+    let plan =
+        Plan::new(&without(cases.clone(), &header.left_out), &header.environments, &rounds, header.seed);
     let asked = |e: &EnvironmentName| {
         header.environments.contains(e) || header.unavailable.iter().any(|(name, _)| name == e)
     };
@@ -319,20 +291,18 @@ fn crew(
     let agents = config.state.join("agent");
     let agent = embedded::install(&agents).map_err(PipelineError::io(&agents))?;
     let named = |name: &str| PathBuf::from("/run/netns").join(name);
-    let servers: BTreeSet<&str> =
-        prepared.plan.cases.iter().filter_map(|c| c.case.server.as_ref()).map(|s| s.name).collect();
     let mut free = free_ports(config.ports);
     let mut members = Vec::new();
     for name in prepared.plan.environments() {
         let mut ports = BTreeMap::new();
-        for server in &servers {
+        for server in port_names(&prepared.plan, &name) {
             let port = free.next().ok_or_else(|| {
                 PipelineError::Usage(format!(
                     "all ports from {} to {} are in use; widen network.ports in the configuration",
                     config.ports.0, config.ports.1
                 ))
             })?;
-            ports.insert((*server).to_owned(), port);
+            ports.insert(server, port);
         }
         members.push(Member {
             environment: wiring::environment(&name, config, prepared.header.profile),
@@ -362,9 +332,26 @@ fn crew(
     Ok(Crew { members, client: Some(client) })
 }
 
+/// What the servers of an environment need a port for.
+fn port_names(plan: &Plan, environment: &EnvironmentName) -> BTreeSet<String> {
+    let cases = plan.cases.iter().filter(|c| c.environments.contains(environment));
+    let servers = cases.filter_map(|c| c.case.server.as_ref());
+    servers
+        .flat_map(|s| {
+            let second = s.second_port.then(|| format!("{}{SECOND}", s.name));
+            [Some(s.name.to_owned()), second]
+        })
+        .flatten()
+        .collect()
+}
+
 /// Ports of the range on which nobody listens now.
 fn free_ports((first, last): (u16, u16)) -> impl Iterator<Item = u16> {
-    (first..=last).filter(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
+    let free = |port: &u16| {
+        let any = (Ipv4Addr::UNSPECIFIED, *port);
+        TcpListener::bind(any).is_ok() && UdpSocket::bind(any).is_ok()
+    };
+    (first..=last).filter(free)
 }
 
 /// Assembles the record of a complete journal and stores it.

@@ -111,6 +111,12 @@ impl DirectoryStore {
         }
     }
 
+    /// The newest measured sweeps, newest first, at most so many files of them; one that cannot be read is passed over.
+    pub fn newest(&self, most: usize) -> Result<Vec<Sweep>, StoreError> {
+        // Names begin with the time.
+        Ok(json_files(&self.sweeps)?.iter().rev().take(most).filter_map(|path| read(path).ok()).collect())
+    }
+
     /// Copies a sweep to the baselines.
     pub fn accept(&self, mut sweep: Sweep, accepted: AcceptedBy) -> Result<PathBuf, StoreError> {
         sweep.accepted = Some(accepted);

@@ -61,6 +61,7 @@ pub fn header() -> Header {
         workloads: vec!["test".into()],
         environments: vec!["native".parse().expect("a name"), "docker".parse().expect("a name")],
         unavailable: vec![("kvm".parse().expect("a name"), "no QEMU".into())],
+        left_out: Vec::new(),
         cells: None,
         plan: "p".into(),
         parameters: "q".into(),

@@ -1,7 +1,7 @@
 //! The journal: one JSON line a trial, appended when the trial has ended and synced between rounds, never while
 //! a trial runs. What was measured survives whatever ends the sweep.
 
-use super::plan::{CellSet, Rounds};
+use super::plan::{CellSet, LeftOut, Rounds};
 use crate::model::{EnvironmentName, Fingerprint, HostClass, HostCost, Proof, SweepId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct Header {
     pub environments: Vec<EnvironmentName>,
     /// Environments that were wanted but are not available here: name, reason with remedy.
     pub unavailable: Vec<(EnvironmentName, String)>,
+    /// Cells that are not measured although their environment takes part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// The only cells that are measured (native besides), by `workload/case`; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cells: Option<CellSet>,

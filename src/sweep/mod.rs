@@ -4,6 +4,7 @@ mod cells;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod journal;
+mod perform;
 pub mod plan;
 mod prepare;
 pub mod progress;
@@ -12,6 +13,7 @@ pub mod run;
 mod trial;
 
 pub use journal::{Header, Journal, JournalError, Recorded};
+pub use perform::SECOND;
 pub use plan::{CellSet, Plan, Rounds};
 pub use progress::{Progress, Silent, Step};
 pub use run::{Crew, Limits, SweepError};

@@ -1,11 +1,12 @@
 //! The plan of a sweep: which trial comes when. Pure and seeded, so that a resumed sweep makes the same one.
 
 use crate::durable::hex;
-use crate::model::EnvironmentName;
-use crate::workload::Case;
+use crate::model::{Base, EnvironmentName};
+use crate::workload::{Case, Emulation};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +30,16 @@ impl From<u32> for Rounds {
 }
 
 impl Rounds {
-    /// Of one case.
+    /// Of one case: its own, or its share of the nominal ones.
     pub fn of(&self, case: &Case) -> u32 {
-        self.cases.get(&label(case)).copied().unwrap_or(self.nominal)
+        self.cases.get(&label(case)).copied().unwrap_or_else(|| Self::part(self.nominal, case.share))
+    }
+
+    /// A share of rounds: never fewer than three, where there are as many.
+    pub fn part(nominal: u32, share: f64) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
+        let part = (f64::from(nominal) * share).ceil() as u32;
+        part.clamp(nominal.min(3), nominal)
     }
 }
 
@@ -166,6 +174,41 @@ pub fn chosen(cases: Vec<Case>, cells: Option<&CellSet>) -> Vec<Case> {
         .collect()
 }
 
+/// A cell that is not measured although its environment takes part, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// `workload/case`.
+    pub case: String,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Why, and what would help.
+    pub reason: String,
+}
+
+/// The cells that an emulated guest leaves out.
+pub fn left_out_by_emulation(cases: &[Case]) -> Vec<LeftOut> {
+    let of = |case: &Case| {
+        let Emulation::LeftOut(why) = case.emulation else { return Vec::new() };
+        let reason =
+            format!("left out under TCG emulation: {why}; a host whose guests boot under KVM measures it");
+        let guests = case.environments.iter().filter(|e| e.base() == Base::Kvm);
+        guests
+            .map(|e| LeftOut { case: label(case), environment: e.clone(), reason: reason.clone() })
+            .collect()
+    };
+    cases.iter().flat_map(of).collect()
+}
+
+/// The cases without the cells that are left out.
+pub fn without(mut cases: Vec<Case>, left_out: &[LeftOut]) -> Vec<Case> {
+    for case in &mut cases {
+        let name = label(case);
+        case.environments.retain(|e| !left_out.iter().any(|l| l.case == name && l.environment == *e));
+    }
+    cases
+}
+
 /// SHA-256 over the parameters of `cases` and the shape of the guest. Over all cases of a profile it says whether
 /// two sweeps of it are comparable, whichever part of the profile they measured.
 pub fn parameters(cases: &[Case], guest: &str) -> String {
@@ -254,6 +297,25 @@ mod tests {
         assert_eq!(narrowed.len(), 1);
         assert_eq!(narrowed[0].environments, names(&["native", "docker"]));
         assert_eq!(chosen(cases.to_vec(), None).len(), 3);
+    }
+
+    #[test]
+    fn a_share_of_rounds_is_never_fewer_than_three() {
+        let parts = [(20, 1.0), (20, 0.15), (40, 0.15), (20, 0.1), (2, 0.5)].map(|(n, s)| Rounds::part(n, s));
+        assert_eq!(parts, [20, 3, 6, 3, 2]);
+    }
+
+    #[test]
+    fn an_emulated_guest_leaves_out_what_says_so_and_nothing_else() {
+        let mut heavy = case("a", &["native", "docker", "kvm", "kvm+tuned"]);
+        heavy.emulation = Emulation::LeftOut("it takes an hour");
+        let cases = vec![heavy, case("b", &["native", "kvm"])];
+        let left_out = left_out_by_emulation(&cases);
+        assert_eq!(left_out.len(), 2);
+        assert!(left_out[0].reason.contains("it takes an hour"), "{}", left_out[0].reason);
+        let rest = without(cases, &left_out);
+        assert_eq!(rest[0].environments, names(&["native", "docker"]));
+        assert_eq!(rest[1].environments, names(&["native", "kvm"]));
     }
 
     proptest! {

@@ -2,8 +2,9 @@
 
 use super::SweepError;
 use super::journal::Line;
+use super::perform::{exec, failure, inside};
 use super::progress::Step;
-use super::run::{ClientPlace, Crew, Limits, Member, Runner, Slot, exec, failure, inside};
+use super::run::{ClientPlace, Crew, Limits, Member, Runner, Slot};
 use crate::environment::agent::process::{AgentProcess, Place};
 use crate::model::EnvironmentName;
 use crate::workload::{Case, CommandTemplate, Server, Target};

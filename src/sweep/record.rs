@@ -4,6 +4,7 @@ use super::journal::{Line, Recorded, TrialRecord};
 use super::plan::{Plan, PlannedCase, label};
 use crate::model::format::SWEEP_FORMAT;
 use crate::model::{Base, Cell, CellState, CellTrials, EnvironmentName, Proof, Series, Sweep, Timing};
+use crate::workload::Case;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +60,7 @@ pub fn assemble(
     for planned in wanted {
         for environment in &planned.environments {
             let lines = cell_lines(recorded, planned, environment);
-            let (state, reason) = state(recorded, &lines, environment, &refuted);
+            let (state, reason) = state(recorded, &planned.case, &lines, environment, &refuted);
             cells.push(Cell {
                 workload: planned.case.workload.to_owned(),
                 case: planned.case.name.clone(),
@@ -158,12 +159,18 @@ fn cell_lines<'a>(
 
 fn state(
     recorded: &Recorded,
+    case: &Case,
     lines: &CellLines,
     environment: &EnvironmentName,
     refuted: &BTreeMap<&EnvironmentName, String>,
 ) -> (CellState, Option<String>) {
     if let Some((_, reason)) = recorded.header.unavailable.iter().find(|(e, _)| e == environment) {
         return (CellState::Unavailable, Some(reason.clone()));
+    }
+    let name = label(case);
+    let left_out = recorded.header.left_out.iter();
+    if let Some(left) = left_out.into_iter().find(|l| l.case == name && l.environment == *environment) {
+        return (CellState::Unavailable, Some(left.reason.clone()));
     }
     if let Some(why) = refuted.get(environment) {
         return (CellState::MeasurementFailed, Some(why.clone()));

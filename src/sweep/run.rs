@@ -2,22 +2,20 @@
 
 use super::cells::Cells;
 use super::journal::{Journal, JournalError, Line, TrialRecord};
+use super::perform::at_client;
 use super::plan::{Block, Plan, label};
 use super::progress::{Progress, Step};
-use super::trial;
 use crate::environment::agent::AgentError;
 use crate::environment::agent::process::AgentProcess;
-use crate::environment::image::DATA;
 use crate::environment::{Environment, Session};
 use crate::host::cpu_clock::HostClock;
-use crate::model::{CgroupMemory, EnvironmentName, HostCost};
-use crate::workload::{Case, CommandReport, CommandTrial, Placement, Target, Trial, Values};
+use crate::model::{EnvironmentName, HostCost};
+use crate::workload::Case;
 use chrono::Utc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tollgate_agent::protocol::{Exec, ExecResult, Usage};
 
 /// Why a sweep ended early. The journal is kept, so it can be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -292,49 +290,6 @@ impl Runner<'_> {
         Ok(values)
     }
 
-    /// What the trial of a case does, on an environment that has its turn.
-    async fn perform(
-        &mut self,
-        case: &Case,
-        round: u32,
-        environment: &EnvironmentName,
-    ) -> Result<Done, String> {
-        let limit = self.limits.output_bytes;
-        let Some(slot) = self.slots.get_mut(environment) else {
-            return Err("the environment is not running".to_owned());
-        };
-        let target = target(slot, case, round);
-        let begun = Instant::now();
-        match &case.trial {
-            Trial::Command(CommandTrial { placement: Placement::Fresh { memory_mib }, command, .. }) => {
-                let fleet = slot.session.fleet();
-                let trial::InFresh { result, cgroup } =
-                    trial::in_fresh(fleet.as_ref(), *memory_mib, command, &target, limit).await?;
-                Ok(Done::Command { result, cgroup })
-            }
-            Trial::Command(CommandTrial { placement, command, .. }) => {
-                let agent = match (placement, &mut self.client) {
-                    (Placement::Client, Some(client)) => &mut client.client,
-                    (Placement::Client, None) => return Err("there is no network client".to_owned()),
-                    _ => slot.session.agent(),
-                };
-                let result = agent.exec(exec(command, &target, limit)).await.map_err(|e| e.to_string())?;
-                Ok(Done::Command { result, cgroup: None })
-            }
-            Trial::Instances(instances) => {
-                let fleet = slot.session.fleet();
-                let report = trial::instances(fleet.as_ref(), instances, &target, limit).await?;
-                Ok(Done::Harness(wall(begun), (instances.parse)(&report)))
-            }
-            Trial::Load(load) => {
-                let tar = trial::tar_of(load, &slot.rootfs, &slot.scratch).await?;
-                let fleet = slot.session.fleet();
-                let report = trial::load(fleet.as_ref(), &tar).await?;
-                Ok(Done::Harness(wall(begun), Ok((load.parse)(&report))))
-            }
-        }
-    }
-
     /// Stops the CPUs of the other environments and lets this one run. One that cannot be stopped would disturb the
     /// others: it is ended.
     async fn give_turn(&mut self, environment: &EnvironmentName) -> Result<Result<(), String>, SweepError> {
@@ -367,125 +322,5 @@ impl Runner<'_> {
                 self.progress.step(Step::Note(format!("{name} did not stop cleanly: {error}")));
             }
         }
-    }
-}
-
-/// What a trial has done.
-enum Done {
-    /// A command ran to its end.
-    Command { result: ExecResult, cgroup: Option<CgroupMemory> },
-    /// The harness did it, and took so long.
-    Harness(Usage, Values),
-}
-
-impl Done {
-    fn usage(&self) -> Usage {
-        match self {
-            Self::Command { result, .. } => result.usage,
-            Self::Harness(usage, _) => *usage,
-        }
-    }
-
-    /// The values, or why there are none. A value that cannot be a measurement is none.
-    fn values(self, case: &Case, host: Option<HostCost>) -> Result<Vec<f64>, String> {
-        let values = match (self, &case.trial) {
-            (Self::Command { result, cgroup }, Trial::Command(trial)) => {
-                if let Some(why) = failure(case.trial.what(), &result) {
-                    return Err(why);
-                }
-                (trial.parse)(&CommandReport { result: &result, host, cgroup })
-            }
-            (Self::Harness(_, values), _) => values,
-            (Self::Command { .. }, _) => return Err("a command ran for a trial that has none".to_owned()),
-        };
-        measurements(case, values.map_err(|e| e.to_string())?)
-    }
-}
-
-/// The harness's own clock around what it did.
-fn wall(begun: Instant) -> Usage {
-    Usage { wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX), ..Usage::default() }
-}
-
-fn at_client(case: &Case) -> bool {
-    matches!(&case.trial, Trial::Command(trial) if trial.placement == Placement::Client)
-}
-
-/// The values of the placeholders for the timed command.
-pub(super) fn target(slot: &Slot, case: &Case, round: u32) -> Target {
-    let address = slot.session.server_address();
-    let host = if at_client(case) { address.client } else { address.inside };
-    Target { host: host.to_string(), slice: round % case.slices.max(1), ..inside(slot, case, host) }
-}
-
-/// The placeholders as a command inside sees them.
-pub(super) fn inside(slot: &Slot, case: &Case, host: std::net::Ipv4Addr) -> Target {
-    let port = |suffix: &str| {
-        let server = case.server.as_ref();
-        server.and_then(|s| slot.ports.get(&format!("{}{suffix}", s.name))).copied().unwrap_or(0)
-    };
-    Target { data: DATA.to_owned(), host: host.to_string(), port: port(""), port2: port(SECOND), slice: 0 }
-}
-
-/// Ending of the name under which a server's second port is kept.
-pub const SECOND: &str = "/2";
-
-pub(super) fn exec(command: &crate::workload::CommandTemplate, target: &Target, output_limit: usize) -> Exec {
-    Exec {
-        argv: command.fill(target),
-        env: BTreeMap::new(),
-        cwd: None,
-        timeout_ms: u64::from(command.timeout_s) * 1000,
-        output_limit,
-    }
-}
-
-/// Why a command's result is no success.
-pub(super) fn failure(argv0: &str, result: &ExecResult) -> Option<String> {
-    let last = |text: &str| {
-        text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it printed nothing").to_owned()
-    };
-    let words = if result.stderr.trim().is_empty() { last(&result.stdout) } else { last(&result.stderr) };
-    if result.timed_out {
-        return Some(format!("{argv0} did not end in time and was killed: {words}"));
-    }
-    match (result.code, result.signal) {
-        (Some(0), _) => None,
-        (Some(code), _) => Some(format!("{argv0} ended with exit code {code}: {words}")),
-        (None, signal) => Some(format!("{argv0} was ended by signal {}: {words}", signal.unwrap_or(0))),
-    }
-}
-
-/// Values that can be measurements, one a metric.
-fn measurements(case: &Case, values: Vec<f64>) -> Result<Vec<f64>, String> {
-    if values.len() != case.metrics.len() {
-        return Err(format!("{} values for {} metrics", values.len(), case.metrics.len()));
-    }
-    for (value, metric) in values.iter().zip(&case.metrics) {
-        if !metric.scale.accepts(*value) {
-            return Err(format!("{} is {value}, which cannot be a measurement", metric.metric));
-        }
-    }
-    Ok(values)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sweep::fixtures::{case, exec_result};
-
-    #[test]
-    fn garbage_zero_and_failure_give_no_value() {
-        let case = case("a", &["native", "docker"]);
-        let values = |case: &Case, result: &ExecResult| {
-            Done::Command { result: result.clone(), cgroup: None }.values(case, None)
-        };
-        assert_eq!(values(&case, &exec_result("12.5\n", 0)), Ok(vec![12.5]));
-        assert!(values(&case, &exec_result("", 0)).expect_err("nothing").contains("expected a number"));
-        assert!(values(&case, &exec_result("banana", 0)).expect_err("garbage").contains("banana"));
-        assert!(values(&case, &exec_result("0", 0)).expect_err("zero").contains("cannot be a measurement"));
-        assert!(values(&case, &exec_result("NaN", 0)).is_err());
-        let failed = values(&case, &exec_result("first\nno space left on device\n", 28)).expect_err("failed");
-        assert!(failed.contains("exit code 28") && failed.contains("no space left"), "{failed}");
     }
 }

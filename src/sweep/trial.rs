@@ -1,6 +1,6 @@
 //! One trial of each kind, on a started environment. What the harness has to do itself is here.
 
-use super::run::{exec, failure};
+use super::perform::{exec, failure};
 use crate::environment::fleet::{Fleet, Instance, InstanceOptions, ms_since};
 use crate::host::memory;
 use crate::model::CgroupMemory;
