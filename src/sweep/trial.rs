@@ -232,3 +232,113 @@ pub(super) async fn load(fleet: &dyn Fleet, tar: &Path) -> Result<LoadReport, St
     removed.map_err(|e| format!("remove the loaded image: {e}"))?;
     Ok(LoadReport { seconds, bytes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::EnvironmentError;
+    use crate::environment::agent::AgentClient;
+    use crate::environment::fleet::{Begun, Ended};
+    use async_trait::async_trait;
+    use std::sync::Arc;
+
+    const HELLO: &[u8] = b"{\"id\":1,\"answer\":\"hello\",\"version\":1,\"pid\":1}\n";
+
+    /// A fleet whose instance of one number does not start, and which counts those that are up.
+    #[derive(Default)]
+    struct Flaky {
+        broken: Option<u32>,
+        hangs: Option<u32>,
+        launched: AtomicU32,
+        up: Arc<AtomicU32>,
+    }
+
+    struct Fake(AgentClient, Arc<AtomicU32>);
+
+    #[async_trait]
+    impl Fleet for Flaky {
+        async fn launch(&self, options: InstanceOptions) -> Result<Box<dyn Instance>, EnvironmentError> {
+            self.launched.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if self.broken == Some(options.number) {
+                return Err(EnvironmentError::Guest("no space left on device".to_owned()));
+            }
+            if self.hangs == Some(options.number) {
+                std::future::pending::<()>().await;
+            }
+            self.up.fetch_add(1, Ordering::Relaxed);
+            let client = AgentClient::connect(HELLO, tokio::io::sink(), Duration::from_secs(1)).await?;
+            Ok(Box::new(Fake(client, self.up.clone())))
+        }
+
+        async fn daemons(&self) -> Vec<u32> {
+            Vec::new()
+        }
+
+        async fn load(&self, _: &Path, _: u32) -> Result<(), EnvironmentError> {
+            Ok(())
+        }
+
+        async fn unload(&self, _: u32) -> Result<(), EnvironmentError> {
+            Ok(())
+        }
+    }
+
+    #[async_trait]
+    impl Instance for Fake {
+        fn agent(&mut self) -> &mut AgentClient {
+            &mut self.0
+        }
+
+        fn begun(&self) -> Begun {
+            Begun { create_ms: 1.0, start_ms: 2.0 }
+        }
+
+        fn processes(&self) -> Vec<u32> {
+            vec![std::process::id()]
+        }
+
+        fn memory(&self) -> Option<CgroupMemory> {
+            None
+        }
+
+        async fn stop(self: Box<Self>) -> Result<Ended, EnvironmentError> {
+            self.1.fetch_sub(1, Ordering::Relaxed);
+            Ok(Ended { stop_ms: 3.0, remove_ms: 4.0 })
+        }
+    }
+
+    fn many(count: u32, timeout_s: u32) -> InstancesTrial {
+        InstancesTrial { count, parallel: 4, settle: None, each: None, timeout_s, parse: |_| Ok(Vec::new()) }
+    }
+
+    fn target() -> Target {
+        Target { data: "/data".into(), host: String::new(), port: 0, port2: 0, slice: 0 }
+    }
+
+    #[tokio::test]
+    async fn all_instances_are_counted_timed_and_gone() {
+        let fleet = Flaky::default();
+        let report = instances(&fleet, &many(20, 60), &target(), 100).await.expect("a report");
+        assert_eq!((report.instances.len(), fleet.up.load(Ordering::Relaxed)), (20, 0));
+        assert!((report.instances[0].remove_ms - 4.0).abs() < 1e-9 && report.pss_mib > 0.0);
+        assert!(report.instances.iter().any(|i| i.present >= 10), "later ones find others up");
+    }
+
+    #[tokio::test]
+    async fn one_of_a_thousand_that_will_not_start_is_named_and_the_others_are_stopped() {
+        let fleet = Flaky { broken: Some(500), ..Flaky::default() };
+        let why = instances(&fleet, &many(1000, 60), &target(), 100).await.expect_err("one is broken");
+        assert_eq!(why, "instance 501 of 1000 did not start: guest: no space left on device");
+        assert_eq!(fleet.up.load(Ordering::Relaxed), 0);
+        assert!(fleet.launched.load(Ordering::Relaxed) < 520, "no more are begun");
+    }
+
+    #[tokio::test]
+    async fn one_that_hangs_ends_the_trial_in_time_and_the_others_are_stopped() {
+        let fleet = Flaky { hangs: Some(3), ..Flaky::default() };
+        let why = instances(&fleet, &many(8, 1), &target(), 100).await.expect_err("one hangs");
+        assert!(why.starts_with("instance 4 of 8 did not start in time"), "{why}");
+        assert_eq!(fleet.up.load(Ordering::Relaxed), 0);
+    }
+}
