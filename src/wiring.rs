@@ -46,6 +46,8 @@ fn guest(config: &Config, profile: Profile) -> Settings {
         cpus: kvm.cpus.unwrap_or(host_cpus),
         // fio's file and some room for the filesystem.
         data_mib: if profile == Profile::Full { 20 * 1024 } else { 512 },
+        kernel: kvm.kernel.clone(),
+        modules: kvm.modules.clone(),
         remember: config.state.join("accelerator.json"),
     }
 }

@@ -107,6 +107,10 @@ pub struct Kvm {
     pub memory_mib: u32,
     /// CPUs; none = as the host.
     pub cpus: Option<u32>,
+    /// Kernel to boot instead of the bench image's.
+    pub kernel: Option<PathBuf>,
+    /// Its modules (`/lib/modules/<release>`); none where everything that a guest needs is built in.
+    pub modules: Option<PathBuf>,
 }
 
 /// Bench image.
@@ -180,6 +184,9 @@ impl Config {
             ));
         }
         let cpus = within(kvm.cpus, "kvm.cpus", 0, 1024)?;
+        if kvm.modules.is_some() && kvm.kernel.is_none() {
+            return Err(invalid("kvm.modules", "modules are those of a kernel: set kvm.kernel, too".into()));
+        }
         let share = part(limits.max_failed_share, "limits.max_failed_share")?;
         if !(0.0..1.0).contains(&share) {
             return Err(invalid("limits.max_failed_share", format!("{share} is not in 0 to 1")));
@@ -202,6 +209,8 @@ impl Config {
                 boot_timeout: seconds(kvm.boot_timeout_s, "kvm.boot_timeout_s")?,
                 memory_mib: within(kvm.memory_mib, "kvm.memory_mib", 256, 1 << 20)?,
                 cpus: (cpus > 0).then_some(cpus),
+                kernel: kvm.kernel,
+                modules: kvm.modules,
             },
             image: Image {
                 suite: part(image.suite, "image.suite")?,

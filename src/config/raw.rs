@@ -86,7 +86,15 @@ raw!(
 );
 raw!(
     /// `[kvm]`.
-    Kvm { accel: Accel, probe_timeout_s: u32, boot_timeout_s: u32, memory_mib: u32, cpus: u32, }
+    Kvm {
+        accel: Accel,
+        probe_timeout_s: u32,
+        boot_timeout_s: u32,
+        memory_mib: u32,
+        cpus: u32,
+        kernel: PathBuf,
+        modules: PathBuf,
+    }
 );
 raw!(
     /// `[image]`.

@@ -15,7 +15,7 @@ pub mod whole;
 
 use crate::config::Config;
 use crate::environment::docker::engine;
-use crate::environment::image::{BenchImage, ImageError};
+use crate::environment::image::{BenchImage, GuestKernel, ImageError};
 use crate::environment::{EnvironmentError, Unavailable};
 use crate::host::{LeftoverError, LockError, NetworkError, Probe};
 use crate::model::{Component, Fingerprint, HostClass, SweepId};
@@ -145,7 +145,8 @@ async fn fingerprint_with(config: &Config, image: Option<&BenchImage>) -> Finger
         let manifest = &image.manifest;
         fingerprint.components.insert(Component::BenchImage, manifest.digest.clone());
         let kernel = manifest.kernel_package.trim_start_matches("linux-image-").trim_end_matches(".deb");
-        fingerprint.components.insert(Component::GuestKernel, kernel.to_owned());
+        let own = config.kvm.kernel.as_deref().and_then(GuestKernel::version);
+        fingerprint.components.insert(Component::GuestKernel, own.unwrap_or_else(|| kernel.to_owned()));
     }
     fingerprint
 }

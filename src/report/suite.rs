@@ -26,9 +26,8 @@ fn listed() -> Vec<Listed> {
     for workload in workload::all() {
         for profile in PROFILES {
             for case in workload.cases(profile) {
-                let known = all
-                    .iter_mut()
-                    .find(|l| l.case.workload == case.workload && l.case.name == case.name);
+                let known =
+                    all.iter_mut().find(|l| l.case.workload == case.workload && l.case.name == case.name);
                 match known {
                     // The larger profile has the axes.
                     Some(known) => {

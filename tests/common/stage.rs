@@ -96,6 +96,8 @@ pub fn kvm(state: &Path, accelerator: Option<Accelerator>) -> Kvm {
         memory_mib: 768,
         cpus: 2,
         data_mib: 256,
+        kernel: None,
+        modules: None,
         remember: state.join("accelerator.json"),
     };
     Kvm::new("kvm".parse().expect("a name"), settings)

@@ -50,6 +50,18 @@ pub fn make(modules: &Path) -> Result<Vec<u8>, InitrdError> {
             return Err(InitrdError::Missing(format!("module {name} (as a plain .ko file)")));
         }
     }
+    archive(files, order)
+}
+
+/// For a kernel that has everything built in.
+pub fn without_modules() -> Result<Vec<u8>, InitrdError> {
+    archive(Vec::new(), String::new())
+}
+
+/// Name, mode and bytes of a file.
+type File = (String, u32, Vec<u8>);
+
+fn archive(mut files: Vec<File>, order: String) -> Result<Vec<u8>, InitrdError> {
     files.push(("modules/order".to_owned(), 0o100_644, order.into_bytes()));
     files.push(("init".to_owned(), 0o100_755, embedded::AGENT.to_vec()));
     let directories =

@@ -7,6 +7,9 @@
 
 mod build;
 mod initrd;
+mod kernel;
+
+pub use kernel::GuestKernel;
 
 use crate::command::CommandFailure;
 use crate::durable;

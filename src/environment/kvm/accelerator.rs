@@ -3,7 +3,7 @@
 use super::Settings;
 use super::machine::{Boot, Machine, Shape};
 use crate::environment::EnvironmentError;
-use crate::environment::image::BenchImage;
+use crate::environment::image::{BenchImage, GuestKernel};
 use crate::{command, durable};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -67,7 +67,7 @@ pub async fn decide(settings: &Settings, trial: &TrialBoot<'_>) -> Result<Decide
         let why = format!("{} cannot be opened: {e}", device.display());
         return Ok(Decided { accelerator: Accelerator::Tcg, why });
     }
-    let situation = situation(&settings.program, trial.image).await?;
+    let situation = situation(settings, trial.image).await?;
     if let Some(known) = recall(&settings.remember, &situation) {
         return Ok(known);
     }
@@ -85,7 +85,9 @@ async fn try_kvm(settings: &Settings, trial: &TrialBoot<'_>) -> Result<Decided, 
         tuned: None,
     };
     let TrialBoot { agent, image, sweep, dir } = *trial;
-    let boot = Boot { agent, image, sweep, dir, accelerator: Accelerator::Kvm, shape: &shape, link: None };
+    let kernel = &settings.guest_kernel(image, dir)?;
+    let accelerator = Accelerator::Kvm;
+    let boot = Boot { agent, kernel, image, sweep, dir, accelerator, shape: &shape, link: None };
     match Machine::boot(&boot, settings.probe_timeout).await {
         Ok(machine) => {
             machine.stop().await?;
@@ -100,11 +102,13 @@ async fn try_kvm(settings: &Settings, trial: &TrialBoot<'_>) -> Result<Decided, 
 }
 
 /// What a remembered trial boot depends on: this boot of the host, QEMU, and the guest's kernel.
-async fn situation(program: &str, image: &BenchImage) -> Result<String, EnvironmentError> {
+async fn situation(settings: &Settings, image: &BenchImage) -> Result<String, EnvironmentError> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let version = command::run(&[program, "--version"]).await?;
+    let version = command::run(&[settings.program.as_str(), "--version"]).await?;
     let version = version.lines().next().unwrap_or_default();
-    Ok(format!("{} {version} {}", boot.trim(), image.manifest.kernel_package))
+    let own = settings.kernel.as_deref().and_then(GuestKernel::version);
+    let kernel = own.unwrap_or_else(|| image.manifest.kernel_package.clone());
+    Ok(format!("{} {version} {kernel}", boot.trim()))
 }
 
 #[derive(Serialize, Deserialize)]

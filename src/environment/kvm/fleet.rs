@@ -5,7 +5,7 @@ use super::{Accelerator, Settings};
 use crate::environment::EnvironmentError;
 use crate::environment::agent::AgentClient;
 use crate::environment::fleet::{Begun, Ended, Fleet, Instance, InstanceOptions, ms_since};
-use crate::environment::image::BenchImage;
+use crate::environment::image::{BenchImage, GuestKernel};
 use crate::model::CgroupMemory;
 use async_trait::async_trait;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ pub(super) struct KvmFleet {
     pub(super) shape: Shape,
     pub(super) accelerator: Accelerator,
     pub(super) agent: PathBuf,
+    pub(super) kernel: GuestKernel,
     pub(super) image: BenchImage,
     pub(super) sweep: String,
     pub(super) dir: PathBuf,
@@ -30,6 +31,7 @@ impl Fleet for KvmFleet {
             Shape { memory_mib: options.memory_mib.unwrap_or(self.shape.memory_mib), ..self.shape.clone() };
         let boot = Boot {
             agent: &self.agent,
+            kernel: &self.kernel,
             image: &self.image,
             sweep: &self.sweep,
             dir: &dir,

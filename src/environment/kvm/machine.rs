@@ -3,7 +3,7 @@
 use super::Accelerator;
 use super::qmp::Qmp;
 use crate::environment::agent::AgentClient;
-use crate::environment::image::BenchImage;
+use crate::environment::image::{BenchImage, GuestKernel};
 use crate::environment::{EnvironmentError, GuestLink};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,9 @@ pub struct Tuned {
 pub struct Boot<'a> {
     /// The agent's program on the host; it launches QEMU.
     pub agent: &'a Path,
-    /// Kernel, initrd and root disk.
+    /// Kernel and initrd.
+    pub kernel: &'a GuestKernel,
+    /// Root disk.
     pub image: &'a BenchImage,
     /// The sweep's id.
     pub sweep: &'a str,
@@ -88,7 +90,7 @@ fn arguments(boot: &Boot) -> Vec<String> {
         let backend = format!("memory-backend-file,id=mem,size={memory},mem-path=/dev/hugepages,prealloc=on");
         add(&["-object", &backend, "-machine", "memory-backend=mem"]);
     }
-    add(&["-kernel", &show(image.kernel()), "-initrd", &show(image.initrd())]);
+    add(&["-kernel", &show(boot.kernel.vmlinuz.clone()), "-initrd", &show(boot.kernel.initrd.clone())]);
     let root = format!("file={},if=none,id=root,format=raw,snapshot=on", show(image.disk()));
     add(&["-drive", &root, "-device", "virtio-blk-pci,drive=root"]);
     if let Some(link) = boot.link {

@@ -10,7 +10,7 @@ pub use accelerator::{Accelerator, Decided, TrialBoot, decide};
 
 use super::agent::AgentClient;
 use super::fleet::Fleet;
-use super::image::DATA;
+use super::image::{BenchImage, DATA, GuestKernel, ImageError};
 use super::proof::Proofs;
 use super::{Context, Environment, EnvironmentError, ServerAddress, Session, Unavailable};
 use crate::command;
@@ -20,7 +20,7 @@ use fleet::KvmFleet;
 use machine::{Boot, Machine, Shape};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +43,22 @@ pub struct Settings {
     pub cpus: u32,
     /// Size of the data disk, MiB.
     pub data_mib: u32,
+    /// Kernel to boot instead of the bench image's.
+    pub kernel: Option<PathBuf>,
+    /// Its modules; none where everything is built in.
+    pub modules: Option<PathBuf>,
     /// Where the result of a trial boot is remembered, for as long as the host is up.
     pub remember: PathBuf,
+}
+
+impl Settings {
+    /// What guests boot. The initrd of a kernel of the operator's is made in `dir`.
+    fn guest_kernel(&self, image: &BenchImage, dir: &Path) -> Result<GuestKernel, ImageError> {
+        match &self.kernel {
+            Some(vmlinuz) => GuestKernel::own(vmlinuz, self.modules.as_deref(), dir),
+            None => Ok(GuestKernel::of_image(image)),
+        }
+    }
 }
 
 /// A guest.
@@ -74,12 +88,19 @@ impl Environment for Kvm {
     }
 
     async fn check(&self) -> Result<(), Unavailable> {
-        match command::run(&[self.settings.program.as_str(), "--version"]).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Unavailable {
+        if let Err(error) = command::run(&[self.settings.program.as_str(), "--version"]).await {
+            return Err(Unavailable {
                 reason: format!("QEMU cannot be run: {error}"),
                 remedy: "install qemu-system-x86, or run `tollgate provision`".to_owned(),
+            });
+        }
+        let files = self.settings.kernel.iter().chain(&self.settings.modules);
+        match files.into_iter().find(|path| !path.exists()) {
+            Some(path) => Err(Unavailable {
+                reason: format!("the guest's kernel is not there: {} does not exist", path.display()),
+                remedy: "correct kvm.kernel and kvm.modules in tollgate.toml".to_owned(),
             }),
+            None => Ok(()),
         }
     }
 
@@ -102,7 +123,8 @@ impl Environment for Kvm {
             .await?;
         let shape = self.shape();
         let link = Some(&context.guest);
-        let boot = Boot { agent, image, sweep, dir: &dir, accelerator, shape: &shape, link };
+        let kernel = self.settings.guest_kernel(image, &dir)?;
+        let boot = Boot { agent, kernel: &kernel, image, sweep, dir: &dir, accelerator, shape: &shape, link };
         let mut machine = Machine::boot(&boot, self.settings.boot_timeout).await?;
         if shape.tuned.is_some() {
             tuned::pin(&mut machine).await?;
@@ -112,6 +134,7 @@ impl Environment for Kvm {
             shape: shape.clone(),
             accelerator,
             agent: agent.clone(),
+            kernel,
             image: image.clone(),
             sweep: sweep.clone(),
             dir,
@@ -225,9 +248,8 @@ mod tests {
     use super::*;
     use crate::environment::GuestLink;
     use crate::environment::agent::embedded;
-    use crate::environment::image::{BenchImage, Manifest};
+    use crate::environment::image::Manifest;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     async fn decided(kvm: &Kvm, context: &Context) -> (Accelerator, String) {
         let dir = context.scratch.join("probe");
@@ -252,6 +274,8 @@ mod tests {
             memory_mib: 256,
             cpus: 1,
             data_mib: 16,
+            kernel: None,
+            modules: None,
             remember: dir.join("accelerator.json"),
         };
         let manifest = Manifest {
