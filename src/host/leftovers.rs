@@ -5,7 +5,7 @@
 //! own sweep was left by an earlier attempt, since it has started nothing yet.
 
 use super::{
-    files,
+    cgroup, files,
     lock::{HostLock, LockError},
     mountinfo, netns,
     netns::NetworkError,
@@ -72,6 +72,8 @@ pub enum LeftoverError {
 pub enum LeftoverKind {
     /// A process.
     Process,
+    /// A control group with those in it.
+    Cgroup,
     /// A named network namespace.
     Namespace,
     /// A network link.
@@ -91,6 +93,7 @@ pub struct Leftover(What);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum What {
     Process { pid: u32, start_ticks: u64, command: String },
+    Cgroup(PathBuf),
     Namespace(String),
     Link(String),
     Mount(PathBuf),
@@ -103,6 +106,7 @@ impl Leftover {
     pub fn kind(&self) -> LeftoverKind {
         match self.0 {
             What::Process { .. } => LeftoverKind::Process,
+            What::Cgroup(_) => LeftoverKind::Cgroup,
             What::Namespace(_) => LeftoverKind::Namespace,
             What::Link(_) => LeftoverKind::Link,
             What::Mount(_) => LeftoverKind::Mount,
@@ -116,6 +120,7 @@ impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             What::Process { pid, command, .. } => write!(f, "process {pid} ({command})"),
+            What::Cgroup(path) => write!(f, "control group {}", path.display()),
             What::Namespace(name) => write!(f, "network namespace {name}"),
             What::Link(name) => write!(f, "network link {name}"),
             What::Mount(path) => write!(f, "mount {}", path.display()),
@@ -169,6 +174,8 @@ pub fn find(state: &Path, root: &Path) -> Result<Vec<Leftover>, LeftoverError> {
     let names = files::names(root, "/run/netns").into_iter();
     let namespaces: Vec<String> = names.filter(|name| is_left_over(name, "cg", &living)).collect();
     let mut found = processes_of(root, &living, &namespaces);
+    let groups = cgroup::find(root).into_iter().filter(|(sweep, _)| !living.sweeps.contains(sweep));
+    found.extend(groups.map(|(_, path)| What::Cgroup(path)));
     found.extend(namespaces.into_iter().map(What::Namespace));
     let links = files::names(root, "/sys/class/net").into_iter();
     found.extend(links.filter(|name| is_left_over(name, "hvp", &living)).map(What::Link));
@@ -206,7 +213,7 @@ fn is_left_over(name: &str, kinds: &str, living: &Living) -> bool {
         && !living.has_tail(tail)
 }
 
-/// The processes whose environment names a sweep, and those in one of the `namespaces`.
+/// The processes whose environment or control group names a sweep, and those in one of the `namespaces`.
 /// We and our ancestors (the shell in which someone exported the variable) are not among them.
 fn processes_of(root: &Path, living: &Living, namespaces: &[String]) -> Vec<What> {
     let inode = |path: PathBuf| fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
@@ -220,7 +227,7 @@ fn processes_of(root: &Path, living: &Living, namespaces: &[String]) -> Vec<What
     processes::pids(root)
         .into_iter()
         .filter(|pid| !ours.contains(pid) && !processes::is_zombie(root, *pid))
-        .filter(|pid| match sweep_of(root, *pid) {
+        .filter(|pid| match sweep_of(root, *pid).or_else(|| cgroup::sweep_of(root, *pid)) {
             Some(sweep) => !living.sweeps.contains(&sweep),
             None => inode(files::under(root, format!("/proc/{pid}/ns/net")))
                 .is_some_and(|i| namespaces.contains(&i)),
@@ -305,6 +312,7 @@ pub async fn remove(leftover: &Leftover) -> Result<(), LeftoverError> {
             }
             Err(LeftoverError::Process { pid: *pid, command: command.clone() })
         }
+        What::Cgroup(path) => cgroup::remove_tree(path).await.map_err(io),
         What::Namespace(name) => Ok(netns::remove_namespace(name).await?),
         What::Link(name) => Ok(netns::remove_link(name).await?),
         What::Mount(path) => remove_mount(path).map_err(io),

@@ -3,6 +3,7 @@
 //!
 //! Of this crate it imports the model and the command runner only. Everything that reads takes the root path, so tests read a fake tree.
 
+pub mod cgroup;
 pub mod cpu_clock;
 mod files;
 pub mod leftovers;
@@ -14,8 +15,10 @@ pub mod noise;
 pub mod preflight;
 pub mod probe;
 mod processes;
+pub mod processors;
 pub mod provision;
 
+pub use cgroup::{Cgroup, CgroupError, Limits, MemoryUse};
 pub use cpu_clock::{ClockError, HostClock, HostSample};
 pub use leftovers::{Leftover, LeftoverError, LeftoverKind};
 pub use lock::{Holder, HolderText, HostLock, LivingSweep, LockError};

@@ -3,6 +3,7 @@
 //! Every name follows the glossary in `docs/architecture.md`.
 
 pub mod cost;
+pub mod cpu_list;
 pub mod drift;
 pub mod environment;
 pub mod fingerprint;
@@ -18,6 +19,7 @@ pub mod sweep;
 pub mod verdict;
 
 pub use cost::{CgroupMemory, HostCost};
+pub use cpu_list::{CpuList, CpuListError};
 pub use drift::{Drift, DriftKind};
 pub use environment::{Base, EnvironmentName};
 pub use fingerprint::{Change, Component, Fingerprint};

@@ -52,6 +52,12 @@ fn host(dir: &Path) -> (PathBuf, PathBuf) {
     for name in [DEAD, LIVE] {
         write(&state.join("scratch").join(name).join("file"), "x");
     }
+    for name in [DEAD, LIVE] {
+        fs::create_dir_all(root.join(format!("sys/fs/cgroup/memory/tollgate-{name}/native"))).expect("mkdir");
+    }
+    // In the group of a dead sweep, with an environment that says nothing.
+    process(&root, 900_005, "PATH=/bin\0");
+    write(&root.join("proc/900005/cgroup"), format!("4:memory:/tollgate-{DEAD}/native\n0::/\n"));
     write(&state.join("scratch/.hidden/file"), "x");
     std::os::unix::fs::symlink("/etc", state.join("scratch/20260101T000000Z-00f00d")).expect("symlink");
     (root, state)
@@ -60,7 +66,11 @@ fn host(dir: &Path) -> (PathBuf, PathBuf) {
 fn texts(state: &Path, root: &Path) -> Vec<String> {
     let found = find(state, root).expect("found");
     assert!(found.is_sorted_by_key(Leftover::kind), "{found:?}");
-    found.iter().map(|l| l.to_string().replace(&state.display().to_string(), "STATE")).collect()
+    found
+        .iter()
+        .map(|l| l.to_string().replace(&state.display().to_string(), "STATE"))
+        .map(|text| text.replace(&root.display().to_string(), "ROOT"))
+        .collect()
 }
 
 #[test]
@@ -78,6 +88,8 @@ fn only_what_the_dead_left_is_found() {
         texts(&state, &root),
         [
             "process 900001 (sleep)",
+            "process 900005 (sleep)",
+            &format!("control group ROOT/sys/fs/cgroup/memory/tollgate-{DEAD}"),
             "network namespace tgc00dead",
             "network namespace tgg00dead",
             "network link tgh00dead",
