@@ -155,6 +155,9 @@ pub async fn clean(config: &Config, args: &CleanArgs) -> Result<Outcome, Failure
         }
         output::print(&text)?;
     }
+    for line in &cleaned.told {
+        eprintln!("tollgate: {line}");
+    }
     for line in &cleaned.failed {
         eprintln!("tollgate: not removed: {line}");
     }

@@ -5,9 +5,11 @@
 mod duration;
 mod error;
 mod raw;
+mod tuning;
 
 pub use duration::parse as parse_duration;
 pub use error::ConfigError;
+pub use tuning::{Keep, Setting, Switch, Thp, Tuning};
 
 use crate::model::{EnvironmentName, HostClass};
 use crate::workload;
@@ -66,6 +68,8 @@ pub struct Config {
     pub gate: Gate,
     /// Limits.
     pub limits: Limits,
+    /// What a sweep sets on the host while it runs.
+    pub tuning: Tuning,
 }
 
 /// The three profiles.
@@ -228,6 +232,7 @@ impl Config {
                 max_failed_share: share,
                 server_ready: seconds(limits.server_ready_s, "limits.server_ready_s")?,
             },
+            tuning: Tuning::from_raw(raw.tuning)?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration as it stands in a file: every key may be absent, none may be unknown.
 
-use super::{Accel, Acceptance};
+use super::{Accel, Acceptance, Setting, Switch, Thp};
 use crate::model::{EnvironmentName, HostClass};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -39,6 +39,7 @@ pub(super) trait Layer: Sized {
     }
 }
 
+impl Layer for bool {}
 impl Layer for u32 {}
 impl Layer for f64 {}
 impl Layer for [u16; 2] {}
@@ -47,6 +48,9 @@ impl Layer for PathBuf {}
 impl Layer for HostClass {}
 impl Layer for Accel {}
 impl Layer for Acceptance {}
+impl Layer for Switch {}
+impl Layer for Thp {}
+impl Layer for Setting {}
 impl Layer for Vec<String> {}
 impl Layer for Vec<EnvironmentName> {}
 
@@ -64,6 +68,7 @@ raw!(
         network: Network,
         gate: Gate,
         limits: Limits,
+        tuning: Tuning,
     }
 );
 raw!(
@@ -111,4 +116,16 @@ raw!(
 raw!(
     /// `[limits]`.
     Limits { trial_output_kib: u32, max_failed_share: f64, server_ready_s: u32, }
+);
+raw!(
+    /// `[tuning]`.
+    Tuning {
+        apply: bool,
+        governor: String,
+        turbo: Switch,
+        thp: Thp,
+        swappiness: Setting,
+        numa_balancing: Switch,
+        more_hugepages: u32,
+    }
 );

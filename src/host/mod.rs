@@ -1,7 +1,7 @@
 //! Floor 3: the machine that sweeps. Reads what it is made of and how quiet it is, takes the one lock,
 //! makes and removes the network of a sweep, installs what is missing.
 //!
-//! Of this crate it imports the model and the command runner only. Everything that reads takes the root path, so tests read a fake tree.
+//! Of this crate it imports the model, the command runner and whole files only. Everything that reads takes the root path, so tests read a fake tree.
 
 pub mod cgroup;
 pub mod cpu_clock;
@@ -17,6 +17,7 @@ pub mod probe;
 mod processes;
 pub mod processors;
 pub mod provision;
+pub mod tuning;
 
 pub use cgroup::{Cgroup, CgroupError, Limits, MemoryUse};
 pub use cpu_clock::{ClockError, HostClock, HostSample};
@@ -27,3 +28,4 @@ pub use noise::Noise;
 pub use preflight::{Finding, FindingState, Preflight};
 pub use probe::Probe;
 pub use provision::{Need, Provision, ProvisionError};
+pub use tuning::{Tuning, TuningError, Wanted};

@@ -1,7 +1,7 @@
 //! Removes what crashed sweeps left, on the host and in the engine. Touches only what carries our label, and
 //! nothing of a sweep that is alive.
 
-use super::PipelineError;
+use super::{PipelineError, tuning};
 use crate::config::Config;
 use crate::environment::EnvironmentError;
 use crate::environment::docker::{clean as containers, engine};
@@ -16,6 +16,8 @@ pub struct Cleaned {
     pub removed: Vec<String>,
     /// Not removed, with the reason.
     pub failed: Vec<String>,
+    /// Left as it is for a reason, told once.
+    pub told: Vec<String>,
 }
 
 /// Cleans up. With `dry_run` nothing is removed; `removed` then says what would be.
@@ -41,6 +43,7 @@ pub async fn clean(config: &Config, dry_run: bool) -> Result<Cleaned, PipelineEr
         let failure = failed.iter().find(|(l, _)| l == leftover);
         cleaned.note(leftover, failure.map_or(Ok(()), |(_, e)| Err(e.to_string())));
     }
+    tuning::clean(config, dry_run, &mut cleaned);
     Ok(cleaned)
 }
 

@@ -11,13 +11,14 @@ pub mod policy;
 pub mod resume;
 pub mod self_test;
 pub mod sweep;
+pub mod tuning;
 pub mod whole;
 
 use crate::config::Config;
 use crate::environment::docker::engine;
 use crate::environment::image::{BenchImage, GuestKernel, ImageError};
 use crate::environment::{EnvironmentError, Unavailable};
-use crate::host::{LeftoverError, LockError, NetworkError, Probe};
+use crate::host::{LeftoverError, LockError, NetworkError, Probe, TuningError};
 use crate::model::{Component, Fingerprint, HostClass, SweepId};
 use crate::store::StoreError;
 use crate::sweep::{JournalError, SweepError};
@@ -48,6 +49,9 @@ pub enum PipelineError {
     /// Namespaces.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The host's tuning.
+    #[error("tuning the host: {0}")]
+    Tuning(#[from] TuningError),
     /// The sweep.
     #[error(transparent)]
     Sweep(#[from] SweepError),
@@ -133,6 +137,7 @@ pub async fn fingerprint(config: &Config) -> Fingerprint {
 async fn fingerprint_with(config: &Config, image: Option<&BenchImage>) -> Fingerprint {
     let probe = Probe::new(Path::new("/")).with_state(&config.state);
     let mut fingerprint = Fingerprint { components: probe.components(), context: probe.context() };
+    fingerprint.context.insert("tuning".to_owned(), tuning::describe(config));
     match engine::connect(&config.docker_socket).await {
         Ok(docker) => {
             if let Err(error) = engine::describe(&docker, &mut fingerprint).await {

@@ -2,7 +2,7 @@
 
 use super::choose::{fitting, left_out, selected, survey};
 use super::resume::{self, journal_path};
-use super::{PipelineError, clean, fingerprint_with, host_class};
+use super::{PipelineError, clean, fingerprint_with, host_class, tuning};
 use crate::config::Config;
 use crate::environment::agent::embedded;
 use crate::environment::image::BenchImage;
@@ -85,6 +85,9 @@ pub async fn sweep(
     }
     for line in &cleaned.failed {
         progress.step(Step::Note(format!("a crashed sweep left something that is not removed: {line}")));
+    }
+    for line in cleaned.told {
+        progress.step(Step::Note(line));
     }
     let say = |text: &str| progress.step(Step::Note(text.to_owned()));
     let recipe = wiring::recipe(config);
@@ -237,7 +240,7 @@ async fn go_on(config: &Config, path: &Path, image: &BenchImage) -> Result<Prepa
     Ok(Prepared { journal, header: recorded.header, plan, done, complete })
 }
 
-/// Makes the network, runs the plan, removes the network.
+/// Tunes the host, makes the network, runs the plan, removes the network, restores the host.
 async fn measure(
     config: &Config,
     mut prepared: Prepared,
@@ -248,6 +251,7 @@ async fn measure(
     cancel: &CancellationToken,
 ) -> Result<(), PipelineError> {
     std::fs::create_dir_all(scratch).map_err(PipelineError::io(scratch))?;
+    let tuned = tuning::begin(config, id)?;
     let network = NetworkPlan::for_host(id).await?;
     let crew = crew(config, &prepared, id, image, scratch, &network)?;
     let made = netns::setup(&network).await;
@@ -258,7 +262,7 @@ async fn measure(
             prepared.header.warmup_rounds,
             &prepared.done,
             &mut prepared.journal,
-            progress,
+            &tuned.watch(progress),
             cancel,
             &limits(config),
         )
@@ -269,6 +273,7 @@ async fn measure(
     if let Err(error) = netns::teardown(&network).await {
         progress.step(Step::Note(format!("the sweep's network: {error}; `tollgate clean` removes it")));
     }
+    tuned.end(progress);
     outcome
 }
 
