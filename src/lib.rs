@@ -4,12 +4,14 @@
 //! subtree, are told in `docs/architecture.md` and held by `tests/architecture.rs`.
 #![forbid(unsafe_code)]
 
+pub mod cgroup;
 pub mod cli;
 pub mod command;
 pub mod config;
 pub mod durable;
 pub mod environment;
 pub mod exit;
+mod files;
 pub mod host;
 pub mod judge;
 pub mod model;

@@ -6,10 +6,12 @@ use crate::environment::image::Recipe;
 use crate::environment::kvm::{self, Accelerator, Decided, Kvm, Settings, TrialBoot};
 use crate::environment::native::Native;
 use crate::environment::{Environment, EnvironmentError};
-use crate::model::{Base, EnvironmentName};
+use crate::host::{memory, processors};
+use crate::model::{Base, CpuList, EnvironmentName};
 use crate::store::DirectoryStore;
 use crate::sweep::plan;
 use crate::workload::{self, Case, Profile};
+use std::path::Path;
 
 /// The environment called `name`.
 pub fn environment(name: &EnvironmentName, config: &Config, profile: Profile) -> Box<dyn Environment> {
@@ -29,9 +31,24 @@ pub async fn accelerator(
     kvm::decide(&guest(config, profile), trial).await
 }
 
+/// Memory of every environment, MiB.
+pub fn memory_mib(config: &Config, profile: Profile) -> u32 {
+    config.profile(profile).memory_mib.unwrap_or_else(|| {
+        let third = memory::total_kib(Path::new("/")).unwrap_or(0) / 1024 / 3;
+        u32::try_from(third).unwrap_or(u32::MAX).max(512)
+    })
+}
+
+/// The processors of the system under test, and of the network client.
+pub fn processors(config: &Config) -> (CpuList, CpuList) {
+    let root = Path::new("/");
+    let online = processors::online(root).unwrap_or_else(CpuList::first);
+    let (system, client) = processors::split_for_client(root, &online);
+    (config.system_cpus.clone().unwrap_or(system), config.client_cpus.clone().unwrap_or(client))
+}
+
 fn guest(config: &Config, profile: Profile) -> Settings {
     let kvm = &config.kvm;
-    let host_cpus = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
     Settings {
         program: "qemu-system-x86_64".to_owned(),
         device: "/dev/kvm".into(),
@@ -42,8 +59,8 @@ fn guest(config: &Config, profile: Profile) -> Settings {
         },
         probe_timeout: kvm.probe_timeout,
         boot_timeout: kvm.boot_timeout,
-        memory_mib: kvm.memory_mib,
-        cpus: kvm.cpus.unwrap_or(host_cpus),
+        memory_mib: memory_mib(config, profile),
+        cpus: kvm.cpus.unwrap_or(u32::try_from(processors(config).0.count()).unwrap_or(1)),
         // fio's file and some room for the filesystem.
         data_mib: if profile == Profile::Full { 20 * 1024 } else { 512 },
         kernel: kvm.kernel.clone(),
@@ -72,6 +89,10 @@ pub fn all_cases(profile: Profile) -> Vec<Case> {
 /// Digest of everything of a profile that two comparable sweeps must share: all its cases, and the guest's shape.
 pub fn parameters(config: &Config, profile: Profile) -> String {
     let guest = guest(config, profile);
-    let shape = format!("guest: {} MiB, {} CPUs, data {} MiB", guest.memory_mib, guest.cpus, guest.data_mib);
+    let (system, client) = processors(config);
+    let shape = format!(
+        "{} MiB, processors {system}, client {client}; guest: {} CPUs, data {} MiB",
+        guest.memory_mib, guest.cpus, guest.data_mib
+    );
     plan::parameters(&all_cases(profile), &shape)
 }

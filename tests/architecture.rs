@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest. A module may import those of a smaller number only, so modules of one
 /// number (environment, host, store) never import each other. The tens are the floors of docs/architecture.md.
-const FLOORS: [(&str, u32); 18] = [
+const FLOORS: [(&str, u32); 20] = [
     ("model", 0),
     ("stats", 10),
     ("workload", 10),
@@ -17,6 +17,8 @@ const FLOORS: [(&str, u32); 18] = [
     ("report", 20),
     ("command", 25),
     ("durable", 25),
+    ("files", 26),
+    ("cgroup", 27),
     ("environment", 30),
     ("host", 30),
     ("store", 30),

@@ -9,7 +9,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 use tollgate::{
-    host::{Cgroup, Limits, cgroup, leftovers, processors},
+    cgroup::{self, Cgroup, Limits},
+    host::{leftovers, processors},
     model::{CpuList, SweepId},
 };
 

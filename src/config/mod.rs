@@ -11,7 +11,7 @@ pub use duration::parse as parse_duration;
 pub use error::ConfigError;
 pub use tuning::{Keep, Setting, Switch, Thp, Tuning};
 
-use crate::model::{EnvironmentName, HostClass};
+use crate::model::{CpuList, EnvironmentName, HostClass};
 use crate::workload;
 use raw::Raw;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,10 @@ pub struct Config {
     pub docker_socket: PathBuf,
     /// Guests.
     pub kvm: Kvm,
+    /// Processors of the system under test; chosen by the host's topology when absent.
+    pub system_cpus: Option<CpuList>,
+    /// Processors of the network client; the same.
+    pub client_cpus: Option<CpuList>,
     /// Bench image.
     pub image: Image,
     /// First and last port for servers.
@@ -92,6 +96,8 @@ pub struct ProfileSettings {
     pub warmup_rounds: u32,
     /// Time that a gate may take with all its sweeps; 0 = it never confirms.
     pub budget: Duration,
+    /// Memory of every environment, MiB; none = a third of the host's.
+    pub memory_mib: Option<u32>,
     /// Workloads; all when absent.
     pub workloads: Option<Vec<String>>,
     /// Environments; all when absent.
@@ -107,9 +113,7 @@ pub struct Kvm {
     pub probe_timeout: Duration,
     /// Limit of a boot.
     pub boot_timeout: Duration,
-    /// Memory, MiB.
-    pub memory_mib: u32,
-    /// CPUs; none = as the host.
+    /// CPUs; none = as many as the other environments may use.
     pub cpus: Option<u32>,
     /// Kernel to boot instead of the bench image's.
     pub kernel: Option<PathBuf>,
@@ -176,6 +180,7 @@ impl Config {
         let profiles = part(raw.profile, "profile")?;
         let docker = part(raw.docker, "docker")?;
         let kvm = part(raw.kvm, "kvm")?;
+        let processors = raw.processors.unwrap_or_default();
         let image = part(raw.image, "image")?;
         let network = part(raw.network, "network")?;
         let gate = part(raw.gate, "gate")?;
@@ -211,11 +216,12 @@ impl Config {
                 accel: part(kvm.accel, "kvm.accel")?,
                 probe_timeout: seconds(kvm.probe_timeout_s, "kvm.probe_timeout_s")?,
                 boot_timeout: seconds(kvm.boot_timeout_s, "kvm.boot_timeout_s")?,
-                memory_mib: within(kvm.memory_mib, "kvm.memory_mib", 256, 1 << 20)?,
                 cpus: (cpus > 0).then_some(cpus),
                 kernel: kvm.kernel,
                 modules: kvm.modules,
             },
+            system_cpus: processors.system,
+            client_cpus: processors.client,
             image: Image {
                 suite: part(image.suite, "image.suite")?,
                 mirror: image.mirror,
@@ -248,7 +254,12 @@ fn profile(raw: Option<raw::Profile>, key: &str) -> Result<ProfileSettings, Inva
             format!("there is no workload {unknown:?}; there are {}", known.join(", ")),
         ));
     }
+    let memory = within(raw.memory_mib, &format!("{key}.memory_mib"), 0, 1 << 20)?;
+    if (1..512).contains(&memory) {
+        return Err(invalid(&format!("{key}.memory_mib"), format!("{memory} is neither 0 nor at least 512")));
+    }
     Ok(ProfileSettings {
+        memory_mib: (memory > 0).then_some(memory),
         rounds: within(raw.rounds, &format!("{key}.rounds"), 3, 1000)?,
         warmup_rounds: within(raw.warmup_rounds, &format!("{key}.warmup_rounds"), 0, 20)?,
         budget: part(raw.budget, &format!("{key}.budget"))

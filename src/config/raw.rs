@@ -1,7 +1,7 @@
 //! The configuration as it stands in a file: every key may be absent, none may be unknown.
 
 use super::{Accel, Acceptance, Setting, Switch, Thp};
-use crate::model::{EnvironmentName, HostClass};
+use crate::model::{CpuList, EnvironmentName, HostClass};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -46,6 +46,7 @@ impl Layer for [u16; 2] {}
 impl Layer for String {}
 impl Layer for PathBuf {}
 impl Layer for HostClass {}
+impl Layer for CpuList {}
 impl Layer for Accel {}
 impl Layer for Acceptance {}
 impl Layer for Switch {}
@@ -64,6 +65,7 @@ raw!(
         profile: Profiles,
         docker: Docker,
         kvm: Kvm,
+        processors: Processors,
         image: Image,
         network: Network,
         gate: Gate,
@@ -81,6 +83,7 @@ raw!(
         rounds: u32,
         warmup_rounds: u32,
         budget: String,
+        memory_mib: u32,
         workloads: Vec<String>,
         environments: Vec<EnvironmentName>,
     }
@@ -95,11 +98,14 @@ raw!(
         accel: Accel,
         probe_timeout_s: u32,
         boot_timeout_s: u32,
-        memory_mib: u32,
         cpus: u32,
         kernel: PathBuf,
         modules: PathBuf,
     }
+);
+raw!(
+    /// `[processors]`.
+    Processors { system: CpuList, client: CpuList, }
 );
 raw!(
     /// `[image]`.

@@ -14,6 +14,11 @@ pub fn cached_kib(root: &Path) -> Option<u64> {
     field(&files::read(root, "/proc/meminfo")?, "Cached:")
 }
 
+/// All memory of the host (`MemTotal`), KiB.
+pub fn total_kib(root: &Path) -> Option<u64> {
+    field(&files::read(root, "/proc/meminfo")?, "MemTotal:")
+}
+
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse().ok()

@@ -3,9 +3,7 @@
 //!
 //! Of this crate it imports the model, the command runner and whole files only. Everything that reads takes the root path, so tests read a fake tree.
 
-pub mod cgroup;
 pub mod cpu_clock;
-mod files;
 pub mod leftovers;
 pub mod lock;
 pub mod memory;
@@ -19,7 +17,9 @@ pub mod processors;
 pub mod provision;
 pub mod tuning;
 
-pub use cgroup::{Cgroup, CgroupError, Limits, MemoryUse};
+// Below this floor; here so that the submodules have one name for it.
+use crate::{cgroup, files};
+
 pub use cpu_clock::{ClockError, HostClock, HostSample};
 pub use leftovers::{Leftover, LeftoverError, LeftoverKind};
 pub use lock::{Holder, HolderText, HostLock, LivingSweep, LockError};

@@ -33,6 +33,11 @@ impl CpuList {
         (!cpus.is_empty() && cpus.iter().all(|cpu| *cpu <= MOST)).then_some(Self(cpus))
     }
 
+    /// The one processor that every host has.
+    pub fn first() -> Self {
+        Self(BTreeSet::from([0]))
+    }
+
     /// How many there are, at least 1.
     pub fn count(&self) -> usize {
         self.0.len()

@@ -1,4 +1,4 @@
-//! Reading small files below a root path: whatever cannot be read is absent, never an error or a zero.
+//! Floor 2: reading small files below a root path: whatever cannot be read is absent, never an error or a zero.
 
 use crate::command::PROGRAM_DIRECTORIES;
 use std::{
@@ -11,13 +11,13 @@ use std::{
 const LIMIT: u64 = 64 << 20;
 
 /// `/proc/stat` below `root`.
-pub(super) fn under(root: &Path, path: impl AsRef<Path>) -> PathBuf {
+pub fn under(root: &Path, path: impl AsRef<Path>) -> PathBuf {
     let path = path.as_ref();
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// The text of a file, bytes that are not UTF-8 replaced; none when it cannot be read.
-pub(super) fn read(root: &Path, path: impl AsRef<Path>) -> Option<String> {
+pub fn read(root: &Path, path: impl AsRef<Path>) -> Option<String> {
     let path = under(root, path);
     // A named pipe or device in place of a file would block.
     if !fs::metadata(&path).ok()?.is_file() {
@@ -32,14 +32,14 @@ pub(super) fn read(root: &Path, path: impl AsRef<Path>) -> Option<String> {
 }
 
 /// One value: the text of a file on one line without space around it; none when it is empty.
-pub(super) fn value(root: &Path, path: impl AsRef<Path>) -> Option<String> {
+pub fn value(root: &Path, path: impl AsRef<Path>) -> Option<String> {
     let text = read(root, path)?;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     (!line.is_empty()).then_some(line)
 }
 
 /// Names of the entries of a directory, sorted; empty when it cannot be read.
-pub(super) fn names(root: &Path, path: impl AsRef<Path>) -> Vec<String> {
+pub fn names(root: &Path, path: impl AsRef<Path>) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(under(root, path))
         .into_iter()
         .flatten()
@@ -50,7 +50,7 @@ pub(super) fn names(root: &Path, path: impl AsRef<Path>) -> Vec<String> {
 }
 
 /// Where a program is, as a path seen from inside `root`.
-pub(super) fn program(root: &Path, name: &str) -> Option<PathBuf> {
+pub fn program(root: &Path, name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     PROGRAM_DIRECTORIES.iter().map(|directory| Path::new(directory).join(name)).find(|path| {
         fs::metadata(under(root, path)).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)

@@ -13,7 +13,7 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The directories of sweeps in all hierarchies of the host at `root`.
-pub(in super::super) fn find(root: &Path) -> Vec<(SweepId, PathBuf)> {
+pub(crate) fn find(root: &Path) -> Vec<(SweepId, PathBuf)> {
     let top = files::under(root, "/sys/fs/cgroup");
     // With version 2 the directory itself is a hierarchy; with version 1 those in it are.
     let hierarchies = std::iter::once(top.clone()).chain(directories(&top));
@@ -27,7 +27,7 @@ pub(in super::super) fn find(root: &Path) -> Vec<(SweepId, PathBuf)> {
 }
 
 /// The sweep in whose group a process is.
-pub(in super::super) fn sweep_of(root: &Path, pid: u32) -> Option<SweepId> {
+pub(crate) fn sweep_of(root: &Path, pid: u32) -> Option<SweepId> {
     let text = files::read(root, format!("/proc/{pid}/cgroup"))?;
     text.lines().find_map(|line| {
         // hierarchy:controllers:/tollgate-<sweep id>/<name>
@@ -37,7 +37,7 @@ pub(in super::super) fn sweep_of(root: &Path, pid: u32) -> Option<SweepId> {
 }
 
 /// Removes a sweep's directory with the groups in it, the deepest first.
-pub(in super::super) async fn remove_tree(top: &Path) -> io::Result<()> {
+pub(crate) async fn remove_tree(top: &Path) -> io::Result<()> {
     let mut all = vec![top.to_owned()];
     let mut next = 0;
     while let Some(directory) = all.get(next).cloned() {

@@ -1,4 +1,4 @@
-//! A control group for a sweep's native processes, so that the memory limit and the set of processors are the
+//! Floor 2: a control group for a sweep's native processes, so that the memory limit and the set of processors are the
 //! same in all environments; and the memory of any process' group.
 //!
 //! Version 1 has a hierarchy for each controller (`/sys/fs/cgroup/memory`), version 2 one for all
