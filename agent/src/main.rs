@@ -3,6 +3,7 @@
 //! It is the same file everywhere: a child of `tollgate` that puts itself into a chroot (native), PID 1 of a
 //! container (Docker), `/init` of a guest (KVM). See `docs/architecture.md`.
 
+mod bench;
 mod describe;
 mod enter;
 mod exec;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage:
   tollgate-agent serve [--root DIR] [--bind SRC:DST]... [--netns PATH]
   tollgate-agent launch [--netns PATH] [--die-with-parent] -- ARGV...
+  tollgate-agent bench NAME [--option value]...
   tollgate-agent --version
 As /init of a guest it needs no arguments.";
 
@@ -28,6 +30,9 @@ fn main() -> ExitCode {
         guest::main();
     }
     let args: Vec<String> = args.collect();
+    if args.first().is_some_and(|command| command == "bench") {
+        return bench::main(&args[1..]);
+    }
     let outcome = match args.first().map(String::as_str) {
         Some("serve") => serve_command(&args[1..]),
         Some("launch") => launch::main(&args[1..]),

@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
 fn pid_t(pid: u32) -> libc::pid_t {
     // The kernel's largest pid is 2^22.
@@ -293,4 +295,139 @@ pub fn cpus() -> u32 {
         libc::CPU_COUNT(&set)
     };
     count.unsigned_abs()
+}
+
+/// Size of a page of memory, in bytes.
+pub fn page_size() -> usize {
+    // SAFETY: integers only.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// Page faults of this process so far that needed no I/O (getrusage(2), `ru_minflt`).
+pub fn minor_faults() -> io::Result<u64> {
+    // SAFETY: rusage is plain data for which zero is valid.
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        check(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage))?;
+        Ok(usage.ru_minflt.unsigned_abs())
+    }
+}
+
+/// Whether the kernel may refuse memory that it could not give (`vm.overcommit_memory`, proc(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserve {
+    /// It is asked.
+    Asked,
+    /// It is not, where its settings leave us the choice (`MAP_NORESERVE`).
+    Never,
+}
+
+/// Mapped memory of this process, given back when it is dropped.
+pub struct Memory {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+impl Memory {
+    fn map(bytes: usize, protection: libc::c_int, flags: libc::c_int, fd: RawFd) -> io::Result<Self> {
+        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, protection, flags, fd, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mapped at address zero"))?;
+        Ok(Self { start, bytes })
+    }
+
+    /// Anonymous private memory in pages of the smallest size (`MADV_NOHUGEPAGE`), none of it there yet.
+    pub fn untouched(bytes: usize, reserve: Reserve) -> io::Result<Self> {
+        let reserve = if reserve == Reserve::Never { libc::MAP_NORESERVE } else { 0 };
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | reserve;
+        let memory = Self::map(bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?;
+        // SAFETY: start and length are those of the mapping.
+        let advised = unsafe { libc::madvise(memory.start.as_ptr().cast(), bytes, libc::MADV_NOHUGEPAGE) };
+        match check(advised) {
+            // A kernel without huge pages does not know the advice, and needs none.
+            Err(e) if e.raw_os_error() != Some(libc::EINVAL) => Err(e),
+            _ => Ok(memory),
+        }
+    }
+
+    /// Length in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Writes one byte at `offset`, so that its page is there. Offsets behind the end are passed over.
+    pub fn touch(&mut self, offset: usize) {
+        if offset < self.bytes {
+            // SAFETY: within a private mapping that may be written and that nobody else looks at.
+            unsafe { self.start.add(offset).write_volatile(1) }
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: start and length are those of the mapping, and nothing borrowed from it is left.
+        unsafe {
+            libc::munmap(self.start.as_ptr().cast(), self.bytes);
+        }
+    }
+}
+
+/// A number, zero at first, that this process and the children that it forks see alike.
+pub struct SharedCounter(Memory);
+
+impl SharedCounter {
+    /// A page of shared anonymous memory.
+    pub fn new() -> io::Result<Self> {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        Memory::map(page_size(), libc::PROT_READ | libc::PROT_WRITE, flags, -1).map(Self)
+    }
+
+    /// The number.
+    pub fn get(&self) -> &AtomicU64 {
+        // SAFETY: the page begins at an aligned address, is zeroed, and is used as this number only.
+        unsafe { self.0.start.cast().as_ref() }
+    }
+}
+
+/// fork(2): runs `work` in a child, whose exit code is what it returns, and returns the child's pid. `work` must not
+/// allocate: another thread of this process may have held the allocator's lock.
+pub fn fork(work: impl FnOnce() -> u8) -> io::Result<u32> {
+    // SAFETY: the child uses its copy of this thread only, and leaves with _exit, past all destructors.
+    unsafe {
+        let pid = check(libc::fork())?;
+        if pid == 0 {
+            libc::_exit(libc::c_int::from(work()));
+        }
+        Ok(pid.unsigned_abs())
+    }
+}
+
+/// Asks the kernel to drop the clean pages of a file from its cache (`posix_fadvise`(2), `POSIX_FADV_DONTNEED`).
+pub fn drop_cached(file: &std::fs::File) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the whole call.
+    match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// How many of the first `bytes` (at least one) of a file are in the page cache, in whole pages (mincore(2)).
+pub fn cached_bytes(file: &std::fs::File, bytes: usize) -> io::Result<usize> {
+    let memory = Memory::map(bytes, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd())?;
+    let mut pages = vec![0_u8; bytes.div_ceil(page_size())];
+    // SAFETY: start and length are those of the mapping, and `pages` has a byte for each page of it.
+    check(unsafe { libc::mincore(memory.start.as_ptr().cast(), bytes, pages.as_mut_ptr()) })?;
+    Ok(pages.iter().filter(|page| *page & 1 == 1).count() * page_size())
+}
+
+/// syncfs(2): writes back the filesystem that `file` lies on.
+pub fn sync_filesystem(file: &std::fs::File) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the whole call.
+    check(unsafe { libc::syncfs(file.as_raw_fd()) })?;
+    Ok(())
 }
