@@ -7,6 +7,7 @@
 
 use super::options::Options;
 use super::{Trouble, per_second};
+use crate::sys;
 use serde::Serialize;
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -37,11 +38,15 @@ pub struct Report {
     threads: usize,
 }
 
-/// Measures as the options say.
+/// Measures as the options say: `--mib` are those of the three arrays together, and no `--threads` means one, 0 one for
+/// each processor that this process may use.
 pub fn run(options: &Options) -> Result<Report, Trouble> {
     let elements = options.mebibytes("mib")? / 3 / size_of::<f64>();
     let limit = options.milliseconds("ms")?;
-    let threads = options.number_or("threads", 1..=1024, 1)?;
+    let threads = match options.number_or("threads", 0..=1024, 1)? {
+        0 => u64::from(sys::cpus()).max(1),
+        given => given,
+    };
     let threads = usize::try_from(threads).map_err(|e| Trouble::Failed(e.to_string()))?;
     let mut arrays = [vec![0.0; elements], vec![0.0; elements], vec![0.0; elements]];
     let timing = measure(&mut arrays, threads, limit);
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn all_threads_take_part_and_the_values_are_right() {
-        for threads in ["1", "3"] {
+        for threads in ["0", "1", "3"] {
             let report = run(&given(&["--mib", "1", "--ms", "1", "--threads", threads])).expect("runs");
             assert!(report.iterations >= 2 && report.elements == (1 << 20) / 24);
             for rate in [report.copy_gb_s, report.scale_gb_s, report.add_gb_s, report.triad_gb_s] {
