@@ -18,7 +18,9 @@ const EXCLUDED: [&str; 4] =
     ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*"];
 
 /// The corpus for compressors: real files of the image itself, libraries and text, cut into slices of
-/// 1 MiB (16) and of 256 KiB (16, the first quarters of those), so that no outside file is needed.
+/// 1 MiB (16) and of 256 KiB (16, the first quarters of those), so that no outside file is needed. All of it, and its
+/// first MiB, are the files whose copy-up is measured: where the data directory is in a container's layer, the links in
+/// it lead to them; elsewhere it is another directory, with copies.
 const CORPUS: &str = r#"
 set -e
 cd "$1"
@@ -33,7 +35,13 @@ while [ $i -lt 16 ]; do
     test "$(stat -c %s usr/share/tollgate/corpus/1m-$n)" = 1048576
     i=$((i + 1))
 done
-rm corpus.all
+mkdir -p usr/share/tollgate/copyup
+head -c 1048576 corpus.all > usr/share/tollgate/copyup/1m
+mv corpus.all usr/share/tollgate/copyup/64m
+test "$(stat -c %s usr/share/tollgate/copyup/64m)" = 67108864
+for size in 1m 64m; do
+    ln -s ../usr/share/tollgate/copyup/$size data/copyup-$size
+done
 "#;
 
 /// Downloads the guest's kernel package with the sources and keys of the image itself. `$OUT` is where to.

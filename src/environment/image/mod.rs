@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Version of the build steps: part of the key, so that a change of the steps builds anew.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// Where the agent is inside the image.
 pub const AGENT_PATH: &str = "/usr/local/bin/tollgate-agent";
 /// Where the data directory is inside the image.
