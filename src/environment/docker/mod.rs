@@ -160,12 +160,14 @@ impl DockerEnvironment {
         }
         let mut exposed = Vec::new();
         if self.nat() {
-            let bindings = context.ports.values().map(|port| {
+            // Both protocols: rr has servers of both on one port.
+            let published = context.ports.values().flat_map(|port| ["tcp", "udp"].map(|proto| (port, proto)));
+            let bindings = published.map(|(port, proto)| {
                 let binding = PortBinding {
                     host_ip: Some(context.host_address.to_string()),
                     host_port: Some(port.to_string()),
                 };
-                (format!("{port}/tcp"), Some(vec![binding]))
+                (format!("{port}/{proto}"), Some(vec![binding]))
             });
             let bindings: HashMap<_, _> = bindings.collect();
             exposed = bindings.keys().cloned().collect();
