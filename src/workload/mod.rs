@@ -3,15 +3,22 @@
 //! A workload never touches the host. It says which commands to run where, and turns what a command printed
 //! and cost into values. To add one: write its file, and add one line to [`all`].
 
+mod agent_report;
 mod boot;
 mod command;
+mod copy_up;
 mod density;
 mod fio;
 mod image;
 mod lifecycle;
+mod memory;
 mod page_cache;
 mod places;
+mod randomaccess;
 mod redis;
+mod rr;
+mod small_files;
+mod stream;
 mod trial;
 mod xz;
 
@@ -61,7 +68,13 @@ pub trait Workload: Send + Sync {
 pub fn all() -> Vec<&'static dyn Workload> {
     vec![
         &xz::Xz,
+        &stream::Stream,
+        &randomaccess::RandomAccess,
+        &memory::Memory,
         &fio::Fio,
+        &small_files::SmallFiles,
+        &copy_up::CopyUp,
+        &rr::Rr,
         &redis::Redis,
         &lifecycle::Lifecycle,
         &boot::Boot,
