@@ -5,13 +5,16 @@
 
 mod agent_report;
 mod boot;
+mod bulk_tcp;
 mod command;
 mod copy_up;
 mod density;
 mod fio;
 mod image;
 mod lifecycle;
+mod linpack;
 mod memory;
+mod mysql;
 mod page_cache;
 mod places;
 mod randomaccess;
@@ -19,6 +22,7 @@ mod redis;
 mod rr;
 mod small_files;
 mod stream;
+mod syscalls;
 mod trial;
 mod xz;
 
@@ -68,18 +72,22 @@ pub trait Workload: Send + Sync {
 pub fn all() -> Vec<&'static dyn Workload> {
     vec![
         &xz::Xz,
+        &linpack::Linpack,
         &stream::Stream,
         &randomaccess::RandomAccess,
-        &memory::Memory,
-        &fio::Fio,
-        &small_files::SmallFiles,
-        &copy_up::CopyUp,
+        &bulk_tcp::BulkTcp,
         &rr::Rr,
+        &fio::Fio,
         &redis::Redis,
+        &mysql::Mysql,
+        &copy_up::CopyUp,
+        &small_files::SmallFiles,
         &lifecycle::Lifecycle,
         &boot::Boot,
         &density::Density,
+        &memory::Memory,
         &page_cache::PageCache,
+        &syscalls::Syscalls,
         &image::Image,
     ]
 }

@@ -27,10 +27,11 @@ impl Workload for Redis {
     fn cases(&self, profile: Profile) -> Vec<Case> {
         // Ten times what an emulated guest needs: a client whose server is gone hangs.
         let timeout_s = if profile == Profile::Full { 3600 } else { 30 };
-        let counts = match profile {
-            Profile::Smoke => [(1, 1000), (50, 2500)],
-            Profile::Standard => [(1, 4000), (50, 10_000)],
-            Profile::Full => [(1, 500_000), (50, 500_000)],
+        let counts: &[(u32, u32)] = match profile {
+            Profile::Smoke => &[(1, 1000), (50, 2500)],
+            Profile::Standard => &[(1, 4000), (50, 10_000)],
+            // From one client to as many as the study had.
+            Profile::Full => &[(1, 500_000), (10, 500_000), (50, 500_000), (120, 500_000)],
         };
         let tests = ["get", "set"];
         tests
