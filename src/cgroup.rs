@@ -103,6 +103,14 @@ pub enum CgroupError {
     },
 }
 
+/// The controllers that a sweep's groups need and the host lacks; none where there are no control groups at all.
+pub(super) fn lacking(root: &Path) -> Option<Vec<&'static str>> {
+    let top = super::files::under(root, "/sys/fs/cgroup");
+    top.is_dir().then(|| {
+        ["memory", "cpuset"].into_iter().filter(|name| hierarchy::place(root, name).is_none()).collect()
+    })
+}
+
 /// What a group may use. What is absent is not limited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {

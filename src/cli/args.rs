@@ -79,7 +79,7 @@ pub enum Command {
     #[command(after_help = "Example: tollgate fingerprint --diff; test $? = 10 && echo changed")]
     Fingerprint(FingerprintArgs),
     /// Says what this host can run, how noisy it is, and what to change
-    #[command(after_help = "Example: tollgate doctor --noise 20")]
+    #[command(after_help = "Example: tollgate doctor --noise 60")]
     Doctor(DoctorArgs),
     /// Installs and starts what is missing: Docker, QEMU, mmdebstrap
     #[command(after_help = "Example: sudo tollgate provision")]
@@ -307,7 +307,7 @@ pub struct FingerprintArgs {
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// Seconds for which the noise of the processors is measured; 0 for not at all
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=600))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub noise: u64,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]

@@ -76,16 +76,35 @@ impl Noise {
         log.exp_m1()
     }
 
+    /// Rounds with which a sweep sees a change by `change` (0.05 = 5 %) against another one in four of five
+    /// cases, at the 5 % level: the difference of two medians must be 1.96 + 0.84 of its standard errors. Never more than
+    /// a million. What sweeps differ by themselves comes on top.
+    pub fn rounds_for(&self, change: f64) -> u32 {
+        let error = std::f64::consts::FRAC_PI_2.sqrt() * self.sd_log_ratio;
+        let rounds = (2.8 * std::f64::consts::SQRT_2 * error / change.ln_1p()).powi(2).ceil();
+        // A cast of a float saturates.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and a million"
+        )]
+        let rounds = rounds.clamp(1.0, 1e6) as u32;
+        rounds
+    }
+
     /// What it means, in one sentence.
     pub fn meaning(&self) -> String {
         format!(
             "two equal trials differ by {:.1} % (sd of {} pairs of {:.0} ms): \
-             with 20 rounds a median has a standard error of {:.1} %, with 100 rounds of {:.1} %",
+             with 20 rounds a median has a standard error of {:.1} %, with 100 rounds of {:.1} %; \
+             to see a change of 5 % takes about {} rounds, of 2 % about {}",
             self.sd_log_ratio.exp_m1() * 100.0,
             self.pairs,
             self.median_ms,
             self.standard_error(20) * 100.0,
             self.standard_error(100) * 100.0,
+            self.rounds_for(0.05),
+            self.rounds_for(0.02),
         )
     }
 }
@@ -105,7 +124,7 @@ mod tests {
         assert!((noise.sd_log_ratio - ratio * 2.0_f64.sqrt()).abs() < 1e-12);
         assert!(noise.mean_log_ratio.abs() < 1e-12);
         assert!((noise.median_ms - 105.0).abs() < 1e-9);
-        insta::assert_snapshot!(noise.meaning(), @"two equal trials differ by 14.4 % (sd of 2 pairs of 105 ms): with 20 rounds a median has a standard error of 3.8 %, with 100 rounds of 1.7 %");
+        insta::assert_snapshot!(noise.meaning(), @"two equal trials differ by 14.4 % (sd of 2 pairs of 105 ms): with 20 rounds a median has a standard error of 3.8 %, with 100 rounds of 1.7 %; to see a change of 5 % takes about 188 rounds, of 2 % about 1142");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Whether the host can measure, and what makes it noisier than it need be.
 
+mod heat;
+mod settings;
+
 use super::{
+    cgroup,
     cpu_clock::HostClock,
     files,
     lock::HostLock,
@@ -76,20 +80,23 @@ impl Preflight {
         }
     }
 
+    /// With what a sweep needs besides its image, and without watching the processors, so that it costs nothing.
+    /// `need_disk` in bytes.
+    pub fn of_sweep(root: &Path, state: &Path, need_disk: u64) -> Self {
+        Self { need_disk, watch: Duration::ZERO, ..Self::new(root, state) }
+    }
+
     /// Runs all checks, in the order in which they are shown. What the host does not tell is left out.
     pub async fn run(&self) -> Vec<Finding> {
         let mut findings = vec![self.user(), self.other_sweeps(), self.disk()];
         findings.extend([self.memory(), self.swap(), self.load()].into_iter().flatten());
+        let throttled = heat::throttled(&self.root);
         findings.extend(self.processors().await);
+        findings.extend(heat::finding(&self.root, throttled));
         findings.push(self.kvm());
         let context = Probe::new(&self.root).with_state(&self.state).context();
-        let get = |name: &str| context.get(name).map(String::as_str);
-        findings.push(governor(get("governor")));
-        findings.extend(
-            [turbo(get("turbo")), smt(get("smt")), thp(get("thp")), clocksource(get("clocksource"))]
-                .into_iter()
-                .flatten(),
-        );
+        findings.extend(settings::findings(&context));
+        findings.extend([self.numa_balancing(), self.control_groups()].into_iter().flatten());
         findings
     }
 
@@ -121,7 +128,7 @@ impl Preflight {
 
     fn disk(&self) -> Finding {
         let remedy = format!(
-            "free some space there, or choose another directory with --state; an image build needs {}",
+            "free some space there, or choose another directory with --state; {} are needed",
             gib(self.need_disk)
         );
         // The directory need not exist yet.
@@ -160,6 +167,28 @@ impl Preflight {
             observed,
             "free memory, then `swapoff -a`: pages read back disturb trials",
         ))
+    }
+
+    fn numa_balancing(&self) -> Option<Finding> {
+        let nodes = files::value(&self.root, "/sys/devices/system/node/online")?;
+        let on = files::value(&self.root, "/proc/sys/kernel/numa_balancing")? != "0";
+        // With one node there is nowhere to move anything.
+        let state = if on && nodes != "0" { FindingState::Warn } else { FindingState::Ok };
+        let observed = format!("{}, nodes {nodes}", if on { "on" } else { "off" });
+        let remedy = "the kernel moves memory in the middle of trials; `sysctl kernel.numa_balancing=0`";
+        Some(Finding::new("numa-balancing", state, observed, remedy))
+    }
+
+    fn control_groups(&self) -> Option<Finding> {
+        let lacking = cgroup::lacking(&self.root)?;
+        let remedy = "native, Docker and the guest cannot have the same limits: mount the controllers, as systemd does, and \
+                      take cgroup_disable= off the kernel's command line";
+        Some(if lacking.is_empty() {
+            Finding::new("control-groups", FindingState::Ok, "memory and cpuset", remedy)
+        } else {
+            let observed = format!("without {}", lacking.join(" and "));
+            Finding::new("control-groups", FindingState::Warn, observed, remedy)
+        })
     }
 
     fn load(&self) -> Option<Finding> {
@@ -220,44 +249,6 @@ impl Preflight {
 
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / GIB as f64)
-}
-
-fn governor(value: Option<&str>) -> Finding {
-    let state = match value {
-        None | Some("performance") => FindingState::Ok,
-        Some(_) => FindingState::Warn,
-    };
-    let observed = value.unwrap_or("not scaled from here");
-    Finding::new("governor", state, observed, "`cpupower frequency-set -g performance`")
-}
-
-fn turbo(value: Option<&str>) -> Option<Finding> {
-    let state = if value? == "on" { FindingState::Warn } else { FindingState::Ok };
-    let remedy = "its frequency depends on heat and neighbours; `echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo` \
-                  or `echo 0 > /sys/devices/system/cpu/cpufreq/boost`";
-    Some(Finding::new("turbo", state, value?, remedy))
-}
-
-fn smt(value: Option<&str>) -> Option<Finding> {
-    let state = if value? == "on" { FindingState::Warn } else { FindingState::Ok };
-    let remedy = "two threads share a core; `echo off > /sys/devices/system/cpu/smt/control`, or keep siblings together";
-    Some(Finding::new("smt", state, value?, remedy))
-}
-
-fn thp(value: Option<&str>) -> Option<Finding> {
-    let state = if value? == "always" { FindingState::Warn } else { FindingState::Ok };
-    let remedy =
-        "khugepaged works when it likes; `echo madvise > /sys/kernel/mm/transparent_hugepage/enabled`";
-    Some(Finding::new("thp", state, value?, remedy))
-}
-
-fn clocksource(value: Option<&str>) -> Option<Finding> {
-    // Those that are read without a system call.
-    const FAST: [&str; 4] = ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"];
-    let state = if FAST.contains(&value?) { FindingState::Ok } else { FindingState::Warn };
-    let remedy = "reading the time costs a system call or more; \
-                  `echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource` if it is stable";
-    Some(Finding::new("clocksource", state, value?, remedy))
 }
 
 #[cfg(test)]

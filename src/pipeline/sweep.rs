@@ -2,7 +2,7 @@
 
 use super::choose::{fitting, left_out, selected, survey};
 use super::resume::{self, journal_path};
-use super::{PipelineError, clean, fingerprint_with, host_class, tuning};
+use super::{PipelineError, clean, fingerprint_with, host_class, ready, tuning};
 use crate::config::Config;
 use crate::environment::agent::embedded;
 use crate::environment::image::BenchImage;
@@ -89,6 +89,7 @@ pub async fn sweep(
     for line in cleaned.told {
         progress.step(Step::Note(line));
     }
+    ready::check(config, request.cells.is_none(), progress).await?;
     let say = |text: &str| progress.step(Step::Note(text.to_owned()));
     let recipe = wiring::recipe(config);
     let images = config.state.join("images");

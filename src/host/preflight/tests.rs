@@ -41,11 +41,17 @@ async fn a_good_host_is_ok() {
             ("/sys/devices/system/cpu/smt/control", "off"),
             ("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never"),
             ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc"),
+            ("/sys/devices/system/cpu/vulnerabilities/meltdown", "Mitigation: PTI"),
+            ("/sys/devices/system/cpu/vulnerabilities/mds", "Not affected"),
+            ("/sys/devices/system/node/online", "0"),
+            ("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu memory"),
+            ("/proc/sys/kernel/numa_balancing", "1"),
+            ("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "9"),
         ],
         |_| {},
     )
     .await;
-    assert_eq!(findings.len(), 14, "{findings:#?}");
+    assert_eq!(findings.len(), 18, "{findings:#?}");
     assert!(findings.iter().all(|f| f.state == FindingState::Ok && f.remedy.is_none()), "{findings:#?}");
 }
 
@@ -63,6 +69,13 @@ async fn a_bad_host_is_told_what_to_do() {
             ("/sys/devices/system/cpu/smt/control", "on"),
             ("/sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never"),
             ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet"),
+            ("/sys/devices/system/cpu/vulnerabilities/meltdown", "Vulnerable"),
+            ("/sys/devices/system/node/online", "0-1"),
+            ("/sys/fs/cgroup/memory/cgroup.procs", ""),
+            ("/proc/sys/kernel/numa_balancing", "1"),
+            ("/sys/class/thermal/thermal_zone0/temp", "94000"),
+            ("/sys/class/thermal/thermal_zone0/trip_point_0_temp", "95000"),
+            ("/sys/class/thermal/thermal_zone0/trip_point_0_type", "passive"),
         ],
         |preflight| preflight.need_disk = u64::MAX,
     )
@@ -70,7 +83,20 @@ async fn a_bad_host_is_told_what_to_do() {
     assert_eq!(states(&findings, FindingState::Fail), ["root", "free-disk", "free-memory"]);
     assert_eq!(
         states(&findings, FindingState::Warn),
-        ["swap", "load", "kvm", "governor", "turbo", "smt", "thp", "clocksource"]
+        [
+            "swap",
+            "load",
+            "thermal",
+            "kvm",
+            "governor",
+            "turbo",
+            "smt",
+            "mitigations",
+            "thp",
+            "clocksource",
+            "numa-balancing",
+            "control-groups"
+        ]
     );
     assert!(findings.iter().all(|f| (f.state == FindingState::Ok) == f.remedy.is_none()));
 }
