@@ -4,6 +4,7 @@
 //! removed, no running engine is restarted.
 
 mod engine;
+mod optional;
 
 use super::{files, probe};
 use crate::command::{self, CommandFailure};
@@ -125,7 +126,7 @@ impl Provision {
         }
     }
 
-    /// What is missing, without changing anything. Waits up to two seconds for the engine's answer.
+    /// What is missing of what a sweep cannot do without ([`Provision::wishes`] is the rest), without changing anything. Waits up to two seconds for the engine's answer.
     pub async fn needs(&self) -> Vec<Need> {
         let mut needs = self.missing_tools();
         let installed = !needs.iter().any(|need| need.tool == "dockerd");
@@ -136,12 +137,14 @@ impl Provision {
         needs
     }
 
-    /// Installs and starts what is missing. `say` gets each step before it is done, one line each.
+    /// Installs and starts what is missing; of what is optional, as far as the release has it. `say` gets each step
+    /// before it is done, one line each.
     pub async fn provision(&self, say: &mut (dyn FnMut(&str) + Send)) -> Result<(), ProvisionError> {
         let missing = self.missing_tools();
         if !missing.is_empty() {
             self.install(&missing, say).await?;
         }
+        self.install_wishes(!missing.is_empty(), say).await;
         if engine::answers(&self.socket).await {
             return Ok(());
         }
