@@ -33,9 +33,9 @@ struct Inside(Child);
 impl Inside {
     fn start(group: &Cgroup, script: &str) -> Self {
         let files = group.procs_files();
-        let moves: String = files.iter().map(|file| format!("echo $$ > {} && ", file.display())).collect();
+        let moves: Vec<String> = files.iter().map(|file| format!("echo $$ > {}", file.display())).collect();
         let mut command = Command::new("bash");
-        command.args(["-c", &format!("{moves} echo ready && {script}")]);
+        command.args(["-c", &format!("{} && echo ready && {script}", moves.join(" && "))]);
         command.env_remove(leftovers::SWEEP_VARIABLE).stdout(Stdio::piped());
         let mut child = Self(command.spawn().expect("bash"));
         let mut ready = [0; 6];

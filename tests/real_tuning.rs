@@ -127,8 +127,8 @@ async fn what_a_killed_process_tuned_clean_restores() {
     let _alone = common::alone().await;
     let before = AsBefore::remember();
     let dir = tempfile::tempdir().expect("tempdir");
-    let test = std::env::current_exe().expect("this test");
-    let mut child = Command::new(test);
+    let program = std::env::current_exe().expect("this test");
+    let mut child = Command::new(program);
     child.args(["--exact", "what_a_killed_process_tuned_clean_restores"]).env(CHILD, dir.path());
     let status = child.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("started");
     assert!(!status.success() && !before.holds(), "{status}: it was killed while the host was tuned");
