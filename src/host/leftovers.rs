@@ -172,13 +172,13 @@ pub fn find(state: &Path, root: &Path) -> Result<Vec<Leftover>, LeftoverError> {
     // Mounts and loop devices are known by their real paths.
     let state = state.canonicalize().unwrap_or_else(|_| state.to_owned());
     let names = files::names(root, "/run/netns").into_iter();
-    let namespaces: Vec<String> = names.filter(|name| is_left_over(name, "cg", &living)).collect();
+    let namespaces: Vec<String> = names.filter(|name| is_left_over(name, "cge", &living)).collect();
     let mut found = processes_of(root, &living, &namespaces);
     let groups = cgroup::find(root).into_iter().filter(|(sweep, _)| !living.sweeps.contains(sweep));
     found.extend(groups.map(|(_, path)| What::Cgroup(path)));
     found.extend(namespaces.into_iter().map(What::Namespace));
     let links = files::names(root, "/sys/class/net").into_iter();
-    found.extend(links.filter(|name| is_left_over(name, "hvp", &living)).map(What::Link));
+    found.extend(links.filter(|name| is_left_over(name, "hvpk", &living)).map(What::Link));
     // The last mounted is the first to go.
     let mounts = mountinfo::read(root).into_iter().rev().map(|mount| mount.point);
     found.extend(

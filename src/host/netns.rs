@@ -1,10 +1,12 @@
 //! The network of a sweep: a client in a namespace of its own, so that traffic to native, published port and
-//! guest all cross a wire, and a second namespace for the guest's bridge and tap.
+//! guest all cross a wire, a second namespace for the guest's bridge and tap, and a third for the sweep's own
+//! Docker engines.
 //!
 //! ```text
 //! host                      client tgc<tail>                  guest tgg<tail>
 //! tgh<tail> 198.18.X.1 ---- eth0 198.18.X.2
 //!                           eth1 198.19.X.2 ---- tgp<tail> -- tgb0 198.19.X.1 -- tgt0 == QEMU (198.19.X.3)
+//!                           eth2 198.18.Y.2 ---- tgk<tail> 198.18.Y.1 (private engines, in tge<tail>)
 //! ```
 //! 198.18.0.0/15 is set aside for benchmarks (RFC 2544). The guest's bridge is not in the host's namespace since
 //! there Docker's rules would filter it (bridge-nf-call-iptables with a FORWARD policy of DROP). Nothing of
@@ -80,6 +82,16 @@ pub struct NetworkPlan {
     pub client_guest_address: Ipv4Addr,
     /// The address that the guest must take.
     pub guest_address: Ipv4Addr,
+    /// Namespace of the sweep's own Docker engines and of their containers on the host network.
+    pub engine_namespace: String,
+    /// The engines' end of the wire to the client, in their namespace.
+    pub engine_link: String,
+    /// The client's end of that wire, in the client's namespace.
+    pub client_engine_link: String,
+    /// The engines on that wire: where the client reaches their servers and published ports.
+    pub engine_address: Ipv4Addr,
+    /// The client on that wire.
+    pub client_engine_address: Ipv4Addr,
     /// A MAC address for the guest's card, locally administered and unique on this host.
     pub guest_mac: String,
 }
@@ -97,7 +109,7 @@ impl NetworkPlan {
         Self::choose(sweep, &used)
     }
 
-    /// A plan whose third byte X is not in `used`. Where it begins to look depends on the sweep, so that
+    /// A plan whose third bytes X and Y are not in `used`. Where it begins to look depends on the sweep, so that
     /// two sweeps that look at the same time seldom choose the same.
     pub fn choose(sweep: &SweepId, used: &BTreeSet<u8>) -> Result<Self, NetworkError> {
         let tail = sweep.tail();
@@ -107,25 +119,31 @@ impl NetworkPlan {
             .ok_or_else(|| NetworkError::Name { sweep: sweep.to_string() })?;
         let [_, a, b, c] = number.to_be_bytes();
         let first = a ^ b ^ c;
-        let x = (0..=u8::MAX)
-            .map(|offset| first.wrapping_add(offset))
-            .find(|x| !used.contains(x))
-            .ok_or(NetworkError::NoSubnet)?;
+        let mut free =
+            (0..=u8::MAX).map(|offset| first.wrapping_add(offset)).filter(|byte| !used.contains(byte));
+        let (Some(wire), Some(engines)) = (free.next(), free.next()) else {
+            return Err(NetworkError::NoSubnet);
+        };
         Ok(Self {
             client_namespace: format!("tgc{tail}"),
             host_link: format!("tgh{tail}"),
             client_link_outside: format!("tgv{tail}"),
             client_link: "eth0".to_owned(),
-            host_address: Ipv4Addr::new(198, 18, x, 1),
-            client_address: Ipv4Addr::new(198, 18, x, 2),
+            host_address: Ipv4Addr::new(198, 18, wire, 1),
+            client_address: Ipv4Addr::new(198, 18, wire, 2),
             guest_namespace: format!("tgg{tail}"),
             client_guest_link: "eth1".to_owned(),
             bridge_port: format!("tgp{tail}"),
             bridge: "tgb0".to_owned(),
             tap: "tgt0".to_owned(),
-            bridge_address: Ipv4Addr::new(198, 19, x, 1),
-            client_guest_address: Ipv4Addr::new(198, 19, x, 2),
-            guest_address: Ipv4Addr::new(198, 19, x, 3),
+            bridge_address: Ipv4Addr::new(198, 19, wire, 1),
+            client_guest_address: Ipv4Addr::new(198, 19, wire, 2),
+            guest_address: Ipv4Addr::new(198, 19, wire, 3),
+            engine_namespace: format!("tge{tail}"),
+            engine_link: format!("tgk{tail}"),
+            client_engine_link: "eth2".to_owned(),
+            engine_address: Ipv4Addr::new(198, 18, engines, 1),
+            client_engine_address: Ipv4Addr::new(198, 18, engines, 2),
             guest_mac: format!("52:54:00:{a:02x}:{b:02x}:{c:02x}"),
         })
     }
@@ -165,11 +183,10 @@ pub async fn setup(plan: &NetworkPlan) -> Result<(), NetworkError> {
 
 /// Removes the network. Nothing happens where nothing is.
 pub async fn teardown(plan: &NetworkPlan) -> Result<(), NetworkError> {
-    let (client, guest) = (&plan.client_namespace, &plan.guest_namespace);
-    for link in [&plan.host_link, &plan.client_link_outside, &plan.bridge_port] {
+    for link in [&plan.host_link, &plan.client_link_outside, &plan.bridge_port, &plan.engine_link] {
         remove_link(link).await?;
     }
-    for namespace in [guest, client] {
+    for namespace in [&plan.guest_namespace, &plan.engine_namespace, &plan.client_namespace] {
         remove_namespace(namespace).await?;
     }
     Ok(())
@@ -248,10 +265,28 @@ async fn make(plan: &NetworkPlan) -> Result<(), NetworkError> {
         format!("-n {guest} link set {bridge} up"),
         format!("-n {client} link set {client_guest_link} up"),
     ]);
+    lines.extend(engine_lines(plan));
     for line in lines {
         ip(&line.split(' ').collect::<Vec<_>>()).await?;
     }
     Ok(())
+}
+
+/// The engines' namespace and its wire to the client.
+fn engine_lines(plan: &NetworkPlan) -> Vec<String> {
+    let NetworkPlan { client_namespace: client, engine_namespace: engine, engine_link, .. } = plan;
+    let client_link = &plan.client_engine_link;
+    vec![
+        format!("netns add {engine}"),
+        format!("-n {engine} link set lo up"),
+        format!("-n {engine} link add {engine_link} type veth peer name {client_link} netns {client}"),
+        format!("-n {engine} link set {engine_link} addrgenmode none"),
+        format!("-n {client} link set {client_link} addrgenmode none"),
+        format!("-n {engine} addr add {}/{PREFIX} dev {engine_link}", plan.engine_address),
+        format!("-n {client} addr add {}/{PREFIX} dev {client_link}", plan.client_engine_address),
+        format!("-n {engine} link set {engine_link} up"),
+        format!("-n {client} link set {client_link} up"),
+    ]
 }
 
 async fn ip(args: &[&str]) -> Result<String, NetworkError> {
@@ -330,7 +365,13 @@ mod tests {
         assert_eq!(plan.guest_address, Ipv4Addr::new(198, 19, x, 3));
         assert_eq!(plan.guest_mac, "52:54:00:12:34:56");
         assert_eq!(plan.in_client(), ["nsenter", "--net=/run/netns/tgc123456"]);
-        for name in [&plan.host_link, &plan.client_link_outside, &plan.bridge_port, &plan.tap] {
+        assert_eq!(
+            (plan.engine_namespace.as_str(), plan.engine_address),
+            ("tge123456", Ipv4Addr::new(198, 18, x + 1, 1))
+        );
+        for name in
+            [&plan.host_link, &plan.client_link_outside, &plan.bridge_port, &plan.tap, &plan.engine_link]
+        {
             assert!(name.len() <= 15 && name.starts_with("tg"), "{name}");
         }
     }
@@ -339,9 +380,10 @@ mod tests {
     fn a_subnet_in_use_is_passed_over() {
         let first = NetworkPlan::choose(&sweep(0), &BTreeSet::new()).expect("plan");
         assert_eq!(first.host_address, Ipv4Addr::new(198, 18, 0, 1));
-        let used: BTreeSet<u8> = (0..=9).collect();
+        let used: BTreeSet<u8> = (0..=9).chain([11]).collect();
         let plan = NetworkPlan::choose(&sweep(0), &used).expect("plan");
         assert_eq!(plan.host_address, Ipv4Addr::new(198, 18, 10, 1));
+        assert_eq!(plan.engine_address, Ipv4Addr::new(198, 18, 12, 1));
         assert!(matches!(NetworkPlan::choose(&sweep(0), &(0..=255).collect()), Err(NetworkError::NoSubnet)));
     }
 

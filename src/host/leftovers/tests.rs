@@ -26,7 +26,9 @@ fn host(dir: &Path) -> (PathBuf, PathBuf) {
     process(&root, 900_003, "TOLLGATE_SWEEPER=20260101T000000Z-00dead\0PATH=/bin\0");
     process(&root, 900_004, "TOLLGATE_SWEEP=../etc\0");
     process(&root, std::process::id(), &format!("TOLLGATE_SWEEP={DEAD}\0"));
-    for name in ["tgc00dead", "tgg00dead", "tgc00beef", "tgx00dead", "tgc00DEAD", "tgc00deadf", "other"] {
+    for name in
+        ["tgc00dead", "tgg00dead", "tge00dead", "tgc00beef", "tgx00dead", "tgc00DEAD", "tgc00deadf", "other"]
+    {
         write(&root.join("run/netns").join(name), "");
     }
     for name in ["tgh00dead", "tgh00beef", "docker0", "tgb0", "eth0"] {
@@ -57,7 +59,7 @@ fn host(dir: &Path) -> (PathBuf, PathBuf) {
     }
     // In the group of a dead sweep, with an environment that says nothing.
     process(&root, 900_005, "PATH=/bin\0");
-    write(&root.join("proc/900005/cgroup"), format!("4:memory:/tollgate-{DEAD}/native\n0::/\n"));
+    write(&root.join("proc/900005/cgroup"), format!("4:memory:/tollgate-{DEAD}/engines/e0/abc\n0::/\n"));
     write(&state.join("scratch/.hidden/file"), "x");
     std::os::unix::fs::symlink("/etc", state.join("scratch/20260101T000000Z-00f00d")).expect("symlink");
     (root, state)
@@ -91,6 +93,7 @@ fn only_what_the_dead_left_is_found() {
             "process 900005 (sleep)",
             &format!("control group ROOT/sys/fs/cgroup/memory/tollgate-{DEAD}"),
             "network namespace tgc00dead",
+            "network namespace tge00dead",
             "network namespace tgg00dead",
             "network link tgh00dead",
             "mount STATE/images/building-1/proc",
