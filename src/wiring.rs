@@ -17,7 +17,11 @@ use std::path::Path;
 pub fn environment(name: &EnvironmentName, config: &Config, profile: Profile) -> Box<dyn Environment> {
     match name.base() {
         Base::Native => Box::new(Native),
-        Base::Docker => Box::new(DockerEnvironment::new(name.clone(), config.docker_socket.clone())),
+        Base::Docker => Box::new(
+            DockerEnvironment::new(name.clone(), config.docker_socket.clone())
+                .with_engine_dir(config.docker_engine_dir.clone())
+                .with_data_mib(guest(config, profile).data_mib.into()),
+        ),
         Base::Kvm => Box::new(Kvm::new(name.clone(), guest(config, profile))),
     }
 }
@@ -49,6 +53,7 @@ pub fn processors(config: &Config) -> (CpuList, CpuList) {
 
 fn guest(config: &Config, profile: Profile) -> Settings {
     let kvm = &config.kvm;
+    let (system, _) = processors(config);
     Settings {
         program: "qemu-system-x86_64".to_owned(),
         device: "/dev/kvm".into(),
@@ -60,7 +65,8 @@ fn guest(config: &Config, profile: Profile) -> Settings {
         probe_timeout: kvm.probe_timeout,
         boot_timeout: kvm.boot_timeout,
         memory_mib: memory_mib(config, profile),
-        cpus: kvm.cpus.unwrap_or(u32::try_from(processors(config).0.count()).unwrap_or(1)),
+        cpus: kvm.cpus.unwrap_or(u32::try_from(system.count()).unwrap_or(1)),
+        processors: system,
         // fio's file and some room for the filesystem.
         data_mib: if profile == Profile::Full { 20 * 1024 } else { 512 },
         kernel: kvm.kernel.clone(),

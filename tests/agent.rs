@@ -296,7 +296,7 @@ async fn a_chroot_is_entered_and_its_mounts_stay_inside() {
     let before = mounts();
     let note = dir.path().join("note");
     let binds = vec![(data.as_path(), "/data"), (note.as_path(), "/file")];
-    let place = Place { root: Some(&root), binds, netns: None };
+    let place = Place { root: Some(&root), binds, ..Place::default() };
     let mut agent = AgentProcess::start(&AGENT, &place, SWEEP).await.expect("starts");
     let r = agent.client.exec(exec(&["/bin/agent", "--version"], 5000)).await.expect("runs");
     assert!(r.stdout.starts_with("tollgate-agent "), "{r:?}");

@@ -99,7 +99,10 @@ async fn a_network_is_made_used_and_removed_without_a_trace() {
     assert!(!ok && text.contains("refused"), "{text}");
     let [nsenter, net] = plan.in_guest();
     let (_, ports) = run(&[&nsenter, &net, "ip", "-o", "link", "show", "master", &plan.bridge]);
-    assert!(ports.contains(&plan.tap) && ports.contains(&plan.bridge_port), "{ports}");
+    assert!(
+        plan.guests.iter().all(|g| ports.contains(&g.tap)) && ports.contains(&plan.bridge_port),
+        "{ports}"
+    );
 
     // A second sweep finds another subnet.
     let other = NetworkPlan::for_host(&sweep).await.expect("plan");
@@ -117,7 +120,7 @@ async fn a_network_that_cannot_be_made_leaves_nothing_and_says_why() {
     }
     let (sweep, mut undo) = (sweep(), Undo::default());
     let mut plan = NetworkPlan::choose(&sweep, &BTreeSet::new()).expect("plan");
-    "a-name-that-is-too-long".clone_into(&mut plan.tap);
+    "a-name-that-is-too-long".clone_into(&mut plan.guests[0].tap);
     undo.network(&plan);
     let error = netns::setup(&plan).await.expect_err("too long").to_string();
     assert!(error.contains("`ip -n") && error.contains("a-name-that-is-too-long"), "{error}");

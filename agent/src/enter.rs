@@ -9,10 +9,12 @@ pub struct Place {
     root: Option<String>,
     binds: Vec<(String, String)>,
     netns: Option<String>,
+    groups: Vec<String>,
+    cpus: Vec<usize>,
 }
 
 impl Place {
-    /// Reads `--root DIR`, `--bind SRC:DST`, `--netns PATH`.
+    /// Reads `--root DIR`, `--bind SRC:DST`, `--netns PATH`, `--group FILE`, `--cpus LIST`.
     pub fn from_args(args: &[String]) -> Result<Self, String> {
         let mut place = Self::default();
         let mut args = args.iter();
@@ -21,6 +23,8 @@ impl Place {
             match arg.as_str() {
                 "--root" => place.root = Some(value()?),
                 "--netns" => place.netns = Some(value()?),
+                "--group" => place.groups.push(value()?),
+                "--cpus" => place.cpus = cpu_list(&value()?)?,
                 "--bind" => {
                     let text = value()?;
                     let (src, dst) =
@@ -38,6 +42,14 @@ impl Place {
 
     /// Goes there.
     pub fn enter(&self) -> Result<(), String> {
+        // Before anything else, so that nothing is accounted elsewhere.
+        for file in &self.groups {
+            let moved = std::fs::write(file, std::process::id().to_string());
+            moved.map_err(|e| format!("control group {file}: {e}"))?;
+        }
+        if !self.cpus.is_empty() {
+            sys::use_cpus(&self.cpus).map_err(|e| format!("processors {:?}: {e}", self.cpus))?;
+        }
         if let Some(path) = &self.netns {
             sys::enter_network_namespace(path).map_err(|e| format!("network namespace {path}: {e}"))?;
         }
@@ -68,12 +80,36 @@ impl Place {
     }
 }
 
+/// A list as the kernel writes it: `0-3,6` (cpuset(7), formats for lists).
+pub fn cpu_list(text: &str) -> Result<Vec<usize>, String> {
+    let bad = || format!("{text:?} is no list of processors such as 0-3,6");
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |n: &str| n.trim().parse::<usize>().ok().filter(|n| *n < sys::MOST_CPUS).ok_or_else(bad);
+        let (first, last) = (number(first)?, number(last)?);
+        if last < first {
+            return Err(bad());
+        }
+        cpus.extend(first..=last);
+    }
+    Ok(cpus)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn place(args: &[&str]) -> Result<Place, String> {
         Place::from_args(&args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn lists_of_processors_are_read_and_others_refused() {
+        assert_eq!(cpu_list("0-2,6"), Ok(vec![0, 1, 2, 6]));
+        for bad in ["", "x", "3-1", "0,", "99999"] {
+            assert!(cpu_list(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

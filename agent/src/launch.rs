@@ -13,6 +13,11 @@ pub fn main(args: &[String]) -> Result<(), String> {
                 let path = args.next().ok_or("--netns needs a value")?;
                 sys::enter_network_namespace(path).map_err(|e| format!("network namespace {path}: {e}"))?;
             }
+            Some("--cpus") => {
+                let list = args.next().ok_or("--cpus needs a value")?;
+                let cpus = crate::enter::cpu_list(list)?;
+                sys::use_cpus(&cpus).map_err(|e| format!("processors {list}: {e}"))?;
+            }
             Some("--die-with-parent") => {
                 sys::die_with_parent().map_err(|e| format!("die with parent: {e}"))?;
             }

@@ -16,8 +16,8 @@ mod sys;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage:
-  tollgate-agent serve [--root DIR] [--bind SRC:DST]... [--netns PATH]
-  tollgate-agent launch [--netns PATH] [--die-with-parent] -- ARGV...
+  tollgate-agent serve [--root DIR] [--bind SRC:DST]... [--netns PATH] [--group FILE]... [--cpus LIST]
+  tollgate-agent launch [--netns PATH] [--cpus LIST] [--die-with-parent] -- ARGV...
   tollgate-agent bench NAME [--option value]...
   tollgate-agent --version
 As /init of a guest it needs no arguments.";

@@ -284,6 +284,22 @@ pub fn kernel_release() -> String {
     std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
+/// One more than the largest number of a processor that a mask holds.
+pub const MOST_CPUS: usize = libc::CPU_SETSIZE as usize;
+
+/// `sched_setaffinity(2)` of this process.
+pub fn use_cpus(cpus: &[usize]) -> io::Result<()> {
+    // SAFETY: the set is plain data for which zero is valid, its size is passed, and numbers beyond it are left out.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        for cpu in cpus.iter().filter(|cpu| **cpu < MOST_CPUS) {
+            libc::CPU_SET(*cpu, &mut set);
+        }
+        libc::sched_setaffinity(0, std::mem::size_of::<libc::cpu_set_t>(), &raw const set)
+    };
+    check(result).map(drop)
+}
+
 /// Number of CPUs in this process' affinity mask.
 pub fn cpus() -> u32 {
     // SAFETY: the set is plain data for which zero is valid, and its size is passed.

@@ -58,6 +58,8 @@ pub struct Config {
     pub profiles: Profiles,
     /// Docker.
     pub docker_socket: PathBuf,
+    /// Directory of another engine, from which private ones are started; the host's own when absent.
+    pub docker_engine_dir: Option<PathBuf>,
     /// Guests.
     pub kvm: Kvm,
     /// Processors of the system under test; chosen by the host's topology when absent.
@@ -212,6 +214,7 @@ impl Config {
                 full: profile(profiles.full, "profile.full")?,
             },
             docker_socket: part(docker.socket, "docker.socket")?,
+            docker_engine_dir: docker.engine_dir,
             kvm: Kvm {
                 accel: part(kvm.accel, "kvm.accel")?,
                 probe_timeout: seconds(kvm.probe_timeout_s, "kvm.probe_timeout_s")?,

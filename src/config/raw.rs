@@ -90,7 +90,7 @@ raw!(
 );
 raw!(
     /// `[docker]`.
-    Docker { socket: PathBuf, }
+    Docker { socket: PathBuf, engine_dir: PathBuf, }
 );
 raw!(
     /// `[kvm]`.

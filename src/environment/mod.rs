@@ -11,7 +11,7 @@ pub mod kvm;
 pub mod native;
 pub mod proof;
 
-use crate::model::{EnvironmentName, Proof};
+use crate::model::{CpuList, EnvironmentName, Proof};
 use agent::{AgentClient, AgentError};
 use async_trait::async_trait;
 use fleet::Fleet;
@@ -46,9 +46,15 @@ pub enum EnvironmentError {
     /// Docker's engine.
     #[error("docker: {0}")]
     Docker(#[from] bollard::errors::Error),
+    /// A private engine of Docker's.
+    #[error("private engine: {0}")]
+    Engine(#[from] docker::private::EngineError),
     /// The bench image.
     #[error("{0}")]
     Image(#[from] ImageError),
+    /// A control group.
+    #[error("{0}")]
+    Cgroup(#[from] crate::cgroup::CgroupError),
     /// A host command.
     #[error("{0}")]
     Command(#[from] crate::command::CommandFailure),
@@ -88,6 +94,22 @@ pub struct GuestLink {
     pub prefix: u8,
 }
 
+/// What every environment of a sweep may use, all alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory with page cache, MiB: the limit of native and of containers, the size of a guest.
+    pub memory_mib: u32,
+    /// Processors.
+    pub cpus: CpuList,
+}
+
+impl Limits {
+    /// The memory, bytes.
+    pub fn memory_bytes(&self) -> i64 {
+        i64::from(self.memory_mib) << 20
+    }
+}
+
 /// Everything that the environments of one sweep share.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -99,10 +121,14 @@ pub struct Context {
     pub agent: PathBuf,
     /// Scratch directory of the sweep; each environment makes a directory of its own in it.
     pub scratch: PathBuf,
+    /// What each of them may use.
+    pub limits: Limits,
     /// The host's address towards the clients.
     pub host_address: Ipv4Addr,
     /// Where the guest is attached.
     pub guest: GuestLink,
+    /// Docker engines of the sweep's own; clones of one pool, so that environments share them.
+    pub engines: docker::private::EnginePool,
     /// Ports of the servers in this environment, by the server's name. Unique on the host over all
     /// environments, because some of them share its network.
     pub ports: BTreeMap<String, u16>,

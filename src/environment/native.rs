@@ -5,9 +5,10 @@ use super::agent::{AgentClient, AgentError};
 use super::fleet::{Begun, Ended, Fleet, Instance, InstanceOptions, ms_since};
 use super::image::DATA;
 use super::proof::{Proofs, mark, marker_inside};
-use super::{Context, Environment, EnvironmentError, ServerAddress, Session, Unavailable};
+use super::{Context, Environment, EnvironmentError, Limits, ServerAddress, Session, Unavailable};
+use crate::cgroup::{self, Cgroup};
 use crate::command;
-use crate::model::{CgroupMemory, EnvironmentName, Proof};
+use crate::model::{CgroupMemory, CpuList, EnvironmentName, NameError, Proof, SweepId};
 use async_trait::async_trait;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,14 @@ impl Environment for Native {
         let data = context.scratch.join("native");
         std::fs::create_dir_all(&data).map_err(EnvironmentError::io(&data))?;
         mark(&data, &context.sweep).map_err(EnvironmentError::io(&data))?;
+        let limits = cgroup::Limits {
+            memory_bytes: Some(u64::from(context.limits.memory_mib) << 20),
+            cpus: Some(context.limits.cpus.clone()),
+        };
+        let group = Cgroup::create(Path::new("/"), &sweep_id(&context.sweep)?, "native", &limits)?;
         let fleet = NativeFleet {
+            group: group.procs_files(),
+            cpus: context.limits.cpus.clone(),
             agent: context.agent.clone(),
             rootfs: context.image.rootfs(),
             data,
@@ -43,9 +51,11 @@ impl Environment for Native {
             sweep: context.sweep.clone(),
         };
         Ok(Box::new(NativeSession {
-            process: fleet.start().await?,
+            process: fleet.start(&fleet.group).await?,
             sweep: context.sweep.clone(),
             host_address: context.host_address,
+            limits: context.limits.clone(),
+            group,
             fleet: Arc::new(fleet),
         }))
     }
@@ -55,6 +65,8 @@ struct NativeSession {
     process: AgentProcess,
     sweep: String,
     host_address: Ipv4Addr,
+    limits: Limits,
+    group: Cgroup,
     fleet: Arc<NativeFleet>,
 }
 
@@ -83,6 +95,13 @@ impl Session for NativeSession {
             here.kernel_release == release,
             here.kernel_release.clone(),
         );
+        let limit = self.group.memory()?.limit_bytes;
+        let wanted = u64::from(self.limits.memory_mib) << 20;
+        proofs.claim(
+            "has the memory limit and the processors of the other environments",
+            limit == Some(wanted) && here.cpus as usize == self.limits.cpus.count(),
+            format!("limit {limit:?} of {wanted} bytes, {} of {} CPUs", here.cpus, self.limits.cpus.count()),
+        );
         Ok(proofs.all)
     }
 
@@ -92,12 +111,19 @@ impl Session for NativeSession {
 
     async fn stop(self: Box<Self>) -> Result<(), EnvironmentError> {
         self.process.stop().await;
-        Ok(())
+        Ok(self.group.remove().await?)
     }
+}
+
+fn sweep_id(text: &str) -> Result<SweepId, EnvironmentError> {
+    text.parse().map_err(|e: NameError| EnvironmentError::Guest(e.to_string()))
 }
 
 /// Agents in the same chroot: what a container is compared with is a process.
 struct NativeFleet {
+    /// The files that put a process into the environment's control group.
+    group: Vec<PathBuf>,
+    cpus: CpuList,
     agent: PathBuf,
     rootfs: PathBuf,
     data: PathBuf,
@@ -106,9 +132,21 @@ struct NativeFleet {
 }
 
 impl NativeFleet {
-    async fn start(&self) -> Result<AgentProcess, AgentError> {
-        let place = Place { root: Some(&self.rootfs), binds: vec![(&self.data, DATA)], netns: None };
+    async fn start(&self, group: &[PathBuf]) -> Result<AgentProcess, AgentError> {
+        let place = Place {
+            root: Some(&self.rootfs),
+            binds: vec![(&self.data, DATA)],
+            groups: group,
+            ..Place::default()
+        };
         AgentProcess::start(&self.agent, &place, &self.sweep).await
+    }
+
+    fn own_group(&self, number: u32, memory_mib: u32) -> Result<Cgroup, EnvironmentError> {
+        let limits =
+            cgroup::Limits { memory_bytes: Some(u64::from(memory_mib) << 20), cpus: Some(self.cpus.clone()) };
+        let name = format!("native-i{number}");
+        Ok(Cgroup::create(Path::new("/"), &sweep_id(&self.sweep)?, &name, &limits)?)
     }
 
     fn unpacked(&self, number: u32) -> PathBuf {
@@ -118,11 +156,21 @@ impl NativeFleet {
 
 #[async_trait]
 impl Fleet for NativeFleet {
-    async fn launch(&self, _options: InstanceOptions) -> Result<Box<dyn Instance>, EnvironmentError> {
+    async fn launch(&self, options: InstanceOptions) -> Result<Box<dyn Instance>, EnvironmentError> {
+        // One with a limit of its own is in a group of its own; the others are in that of the environment.
+        let own = options.memory_mib.map(|mib| self.own_group(options.number, mib)).transpose()?;
         let begun = Instant::now();
-        let process = self.start().await?;
+        let files = own.as_ref().map(Cgroup::procs_files);
+        let started = self.start(files.as_deref().unwrap_or(&self.group)).await;
         let times = Begun { create_ms: 0.0, start_ms: ms_since(begun) };
-        Ok(Box::new(NativeInstance { process, times }))
+        match (started, own) {
+            (Ok(process), group) => Ok(Box::new(NativeInstance { process, group, times })),
+            (Err(error), Some(group)) => {
+                group.remove().await?;
+                Err(error.into())
+            }
+            (Err(error), None) => Err(error.into()),
+        }
     }
 
     async fn daemons(&self) -> Vec<u32> {
@@ -148,6 +196,7 @@ impl Fleet for NativeFleet {
 
 struct NativeInstance {
     process: AgentProcess,
+    group: Option<Cgroup>,
     times: Begun,
 }
 
@@ -166,12 +215,17 @@ impl Instance for NativeInstance {
     }
 
     fn memory(&self) -> Option<CgroupMemory> {
-        None
+        let memory = self.group.as_ref()?.memory().ok()?;
+        Some(CgroupMemory { limit: memory.limit_bytes, before: memory.usage_bytes, peak: memory.peak_bytes })
     }
 
     async fn stop(self: Box<Self>) -> Result<Ended, EnvironmentError> {
         let begun = Instant::now();
         self.process.stop().await;
-        Ok(Ended { stop_ms: ms_since(begun), remove_ms: 0.0 })
+        let stop_ms = ms_since(begun);
+        if let Some(group) = self.group {
+            group.remove().await?;
+        }
+        Ok(Ended { stop_ms, remove_ms: 0.0 })
     }
 }

@@ -30,14 +30,28 @@ impl Proofs {
 
     /// That the environment shares the host's namespace of this kind, or that it does not.
     pub fn namespace(&mut self, description: &Description, kind: &str, shared: bool) {
-        let inside = description.namespaces.get(kind).cloned().unwrap_or_else(|| "unknown".to_owned());
         let host = host_namespace(kind).unwrap_or_else(|| "unknown".to_owned());
+        self.namespace_of(description, kind, shared, "the host", &host);
+    }
+
+    /// The same for the namespace `reference` (`net:[4026531840]`) of `owner`.
+    pub fn namespace_of(
+        &mut self,
+        description: &Description,
+        kind: &str,
+        shared: bool,
+        owner: &str,
+        reference: &str,
+    ) {
+        let inside = description.namespaces.get(kind).map_or("unknown", String::as_str);
         let claim = if shared {
-            format!("shares the host's {kind} namespace")
+            format!("shares {owner}'s {kind} namespace")
         } else {
             format!("has a {kind} namespace of its own")
         };
-        self.claim(&claim, (inside == host) == shared, format!("inside {inside}, host {host}"));
+        let holds = inside != "unknown" && (inside == reference) == shared;
+        let owner = owner.trim_start_matches("the ");
+        self.claim(&claim, holds, format!("inside {inside}, {owner} {reference}"));
     }
 
     /// That the data directory is the scratch directory: `seen` is what the agent reads at [`MARKER`] of its data

@@ -6,6 +6,7 @@
 //! host                      client tgc<tail>                  guest tgg<tail>
 //! tgh<tail> 198.18.X.1 ---- eth0 198.18.X.2
 //!                           eth1 198.19.X.2 ---- tgp<tail> -- tgb0 198.19.X.1 -- tgt0 == QEMU (198.19.X.3)
+//!                                                                             -- tgt1 == tuned (198.19.X.4)
 //!                           eth2 198.18.Y.2 ---- tgk<tail> 198.18.Y.1 (private engines, in tge<tail>)
 //! ```
 //! 198.18.0.0/15 is set aside for benchmarks (RFC 2544). The guest's bridge is not in the host's namespace since
@@ -74,14 +75,12 @@ pub struct NetworkPlan {
     pub bridge_port: String,
     /// The bridge, in the guest's namespace.
     pub bridge: String,
-    /// The tap for QEMU, a port of the bridge.
-    pub tap: String,
+    /// Where the plain and the tuned guest are attached, in this order.
+    pub guests: [GuestPort; 2],
     /// The bridge's own address.
     pub bridge_address: Ipv4Addr,
     /// The client on the guest's subnet.
     pub client_guest_address: Ipv4Addr,
-    /// The address that the guest must take.
-    pub guest_address: Ipv4Addr,
     /// Namespace of the sweep's own Docker engines and of their containers on the host network.
     pub engine_namespace: String,
     /// The engines' end of the wire to the client, in their namespace.
@@ -92,8 +91,17 @@ pub struct NetworkPlan {
     pub engine_address: Ipv4Addr,
     /// The client on that wire.
     pub client_engine_address: Ipv4Addr,
-    /// A MAC address for the guest's card, locally administered and unique on this host.
-    pub guest_mac: String,
+}
+
+/// Where one guest is attached to the bridge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestPort {
+    /// The tap for QEMU, a port of the bridge.
+    pub tap: String,
+    /// The address that the guest must take.
+    pub address: Ipv4Addr,
+    /// A MAC address for its card, locally administered and unique on this host.
+    pub mac: String,
 }
 
 /// Bits of the network part of every subnet here.
@@ -135,16 +143,18 @@ impl NetworkPlan {
             client_guest_link: "eth1".to_owned(),
             bridge_port: format!("tgp{tail}"),
             bridge: "tgb0".to_owned(),
-            tap: "tgt0".to_owned(),
+            guests: [0, 1].map(|n: u8| GuestPort {
+                tap: format!("tgt{n}"),
+                address: Ipv4Addr::new(198, 19, wire, 3 + n),
+                mac: format!("52:54:{n:02x}:{a:02x}:{b:02x}:{c:02x}"),
+            }),
             bridge_address: Ipv4Addr::new(198, 19, wire, 1),
             client_guest_address: Ipv4Addr::new(198, 19, wire, 2),
-            guest_address: Ipv4Addr::new(198, 19, wire, 3),
             engine_namespace: format!("tge{tail}"),
             engine_link: format!("tgk{tail}"),
             client_engine_link: "eth2".to_owned(),
             engine_address: Ipv4Addr::new(198, 18, engines, 1),
             client_engine_address: Ipv4Addr::new(198, 18, engines, 2),
-            guest_mac: format!("52:54:00:{a:02x}:{b:02x}:{c:02x}"),
         })
     }
 
@@ -232,7 +242,7 @@ fn gone_or(result: Result<(), NetworkError>, file: &Path) -> Result<(), NetworkE
 async fn make(plan: &NetworkPlan) -> Result<(), NetworkError> {
     let (client, guest) = (plan.client_namespace.as_str(), plan.guest_namespace.as_str());
     let NetworkPlan { host_link, client_link_outside, client_link, client_guest_link, .. } = plan;
-    let NetworkPlan { bridge_port, bridge, tap, .. } = plan;
+    let NetworkPlan { bridge_port, bridge, guests, .. } = plan;
     let cidr = |address: Ipv4Addr| format!("{address}/{PREFIX}");
     let mut lines = vec![format!("netns add {client}"), format!("netns add {guest}")];
     // Without an automatic IPv6 address there is no wait for its duplicates, nor traffic of its own.
@@ -252,9 +262,10 @@ async fn make(plan: &NetworkPlan) -> Result<(), NetworkError> {
         format!("-n {guest} link add {bridge} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"),
         format!("-n {guest} link set {bridge} addrgenmode none"),
         format!("-n {guest} link add {bridge_port} type veth peer name {client_guest_link} netns {client}"),
-        format!("-n {guest} tuntap add dev {tap} mode tap"),
     ]);
-    for port in [bridge_port, tap] {
+    let taps: Vec<&String> = guests.iter().map(|g| &g.tap).collect();
+    lines.extend(taps.iter().map(|tap| format!("-n {guest} tuntap add dev {tap} mode tap")));
+    for port in taps.into_iter().chain([bridge_port]) {
         lines.push(format!("-n {guest} link set {port} addrgenmode none"));
         lines.push(format!("-n {guest} link set {port} master {bridge} up"));
     }
@@ -362,16 +373,20 @@ mod tests {
         let plan = NetworkPlan::choose(&sweep(0x0012_3456), &BTreeSet::new()).expect("plan");
         let x = 0x12 ^ 0x34 ^ 0x56;
         assert_eq!(plan.client_namespace, "tgc123456");
-        assert_eq!(plan.guest_address, Ipv4Addr::new(198, 19, x, 3));
-        assert_eq!(plan.guest_mac, "52:54:00:12:34:56");
+        assert_eq!(plan.guests[0].address, Ipv4Addr::new(198, 19, x, 3));
+        assert_eq!(plan.guests[0].mac, "52:54:00:12:34:56");
         assert_eq!(plan.in_client(), ["nsenter", "--net=/run/netns/tgc123456"]);
         assert_eq!(
             (plan.engine_namespace.as_str(), plan.engine_address),
             ("tge123456", Ipv4Addr::new(198, 18, x + 1, 1))
         );
-        for name in
-            [&plan.host_link, &plan.client_link_outside, &plan.bridge_port, &plan.tap, &plan.engine_link]
-        {
+        for name in [
+            &plan.host_link,
+            &plan.client_link_outside,
+            &plan.bridge_port,
+            &plan.guests[1].tap,
+            &plan.engine_link,
+        ] {
             assert!(name.len() <= 15 && name.starts_with("tg"), "{name}");
         }
     }

@@ -4,8 +4,9 @@ use super::choose::{fitting, left_out, selected, survey};
 use super::resume::{self, journal_path};
 use super::{PipelineError, clean, fingerprint_with, host_class, ready, tuning};
 use crate::config::Config;
-use crate::environment::agent::embedded;
+use crate::environment::docker::private::{EnginePlace, EnginePool};
 use crate::environment::image::BenchImage;
+use crate::environment::{self, agent::embedded};
 use crate::environment::{Context, GuestLink, Unavailable};
 use crate::host::HostLock;
 use crate::host::netns::{self, NetworkPlan, PREFIX};
@@ -298,6 +299,13 @@ fn crew(
     let agent = embedded::install(&agents).map_err(PipelineError::io(&agents))?;
     let named = |name: &str| PathBuf::from("/run/netns").join(name);
     let mut free = free_ports(config.ports);
+    let engines = EnginePool::new(EnginePlace {
+        netns: named(&network.engine_namespace),
+        address: network.engine_address,
+    });
+    let (system, client_cpus) = wiring::processors(config);
+    let profile = prepared.header.profile;
+    let limits = environment::Limits { memory_mib: wiring::memory_mib(config, profile), cpus: system };
     let mut members = Vec::new();
     for name in prepared.plan.environments() {
         let mut ports = BTreeMap::new();
@@ -310,6 +318,7 @@ fn crew(
             })?;
             ports.insert(server, port);
         }
+        let port = &network.guests[usize::from(name.has("tuned"))];
         members.push(Member {
             environment: wiring::environment(&name, config, prepared.header.profile),
             context: Context {
@@ -317,14 +326,16 @@ fn crew(
                 image: image.clone(),
                 agent: agent.clone(),
                 scratch: scratch.to_owned(),
+                limits: limits.clone(),
                 host_address: network.host_address,
                 guest: GuestLink {
                     netns: named(&network.guest_namespace),
-                    tap: network.tap.clone(),
-                    mac: network.guest_mac.clone(),
-                    address: network.guest_address,
+                    tap: port.tap.clone(),
+                    mac: port.mac.clone(),
+                    address: port.address,
                     prefix: PREFIX,
                 },
+                engines: engines.clone(),
                 ports,
             },
         });
@@ -334,6 +345,7 @@ fn crew(
         root: image.rootfs(),
         netns: named(&network.client_namespace),
         sweep: id.to_string(),
+        cpus: client_cpus,
     };
     Ok(Crew { members, client: Some(client) })
 }

@@ -112,7 +112,12 @@ impl Runner<'_> {
 }
 
 async fn start_client(place: &ClientPlace) -> Result<AgentProcess, SweepError> {
-    let at = Place { root: Some(&place.root), binds: Vec::new(), netns: Some(&place.netns) };
+    let at = Place {
+        root: Some(&place.root),
+        netns: Some(&place.netns),
+        cpus: Some(&place.cpus),
+        ..Place::default()
+    };
     AgentProcess::start(&place.agent, &at, &place.sweep).await.map_err(SweepError::Client)
 }
 

@@ -9,7 +9,7 @@ use crate::environment::agent::AgentError;
 use crate::environment::agent::process::AgentProcess;
 use crate::environment::{Environment, Session};
 use crate::host::cpu_clock::HostClock;
-use crate::model::{EnvironmentName, HostCost};
+use crate::model::{CpuList, EnvironmentName, HostCost};
 use crate::workload::Case;
 use chrono::Utc;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +69,8 @@ pub struct ClientPlace {
     pub netns: PathBuf,
     /// The sweep's id.
     pub sweep: String,
+    /// The processors that it may use.
+    pub cpus: CpuList,
 }
 
 /// A started environment during a sweep.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use tollgate::environment::agent::embedded;
+use tollgate::environment::docker::private::{EnginePlace, EnginePool};
 use tollgate::environment::docker::{clean, engine};
 use tollgate::environment::image::{BenchImage, Recipe};
 use tollgate::environment::kvm::{Accelerator, Decided, Kvm, Settings};
-use tollgate::environment::{Context, GuestLink};
+use tollgate::environment::{Context, GuestLink, Limits};
 use tollgate::host::HostLock;
 use tollgate::host::netns::{self, NetworkPlan, PREFIX};
-use tollgate::model::SweepId;
+use tollgate::model::{CpuList, SweepId};
 use tollgate_agent::protocol::Exec;
 
 /// The host's engine.
@@ -35,21 +36,26 @@ pub async fn stage() -> Stage {
     let recipe = Recipe::new("bookworm", None, &packages, 2048);
     let image =
         BenchImage::get(&super::image_cache(), &recipe, &|s| eprintln!("{s}")).await.expect("an image");
-    let scratch = state.path().join("scratch");
+    let scratch = state.path().join("scratch").join(sweep.as_str());
     std::fs::create_dir_all(&scratch).expect("scratch");
     let context = Context {
         sweep: sweep.to_string(),
         image,
         agent: embedded::install(state.path()).expect("the agent"),
         scratch,
+        limits: Limits { memory_mib: 1024, cpus: CpuList::new(0..2).expect("two") },
         host_address: plan.host_address,
         guest: GuestLink {
             netns: Path::new("/run/netns").join(&plan.guest_namespace),
-            tap: plan.tap.clone(),
-            mac: plan.guest_mac.clone(),
-            address: plan.guest_address,
+            tap: plan.guests[0].tap.clone(),
+            mac: plan.guests[0].mac.clone(),
+            address: plan.guests[0].address,
             prefix: PREFIX,
         },
+        engines: EnginePool::new(EnginePlace {
+            netns: Path::new("/run/netns").join(&plan.engine_namespace),
+            address: plan.engine_address,
+        }),
         ports: BTreeMap::from([("redis".to_owned(), free_port())]),
     };
     Stage { context, plan, state, _lock: lock }
@@ -95,6 +101,7 @@ pub fn kvm(state: &Path, accelerator: Option<Accelerator>) -> Kvm {
         boot_timeout: Duration::from_secs(120),
         memory_mib: 768,
         cpus: 2,
+        processors: CpuList::new(0..2).expect("two"),
         data_mib: 256,
         kernel: None,
         modules: None,

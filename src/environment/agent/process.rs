@@ -1,7 +1,8 @@
 //! Agents that are child processes of tollgate: the native environment and the network clients.
 
 use super::client::{AgentClient, AgentError};
-use std::path::Path;
+use crate::model::CpuList;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -24,6 +25,10 @@ pub struct Place<'a> {
     pub binds: Vec<(&'a Path, &'a str)>,
     /// The network namespace to enter.
     pub netns: Option<&'a Path>,
+    /// Files into which it writes its pid, to move itself into control groups.
+    pub groups: &'a [PathBuf],
+    /// The processors that it may use; all when absent.
+    pub cpus: Option<&'a CpuList>,
 }
 
 impl AgentProcess {
@@ -39,6 +44,12 @@ impl AgentProcess {
         }
         if let Some(netns) = place.netns {
             command.arg("--netns").arg(netns);
+        }
+        for group in place.groups {
+            command.arg("--group").arg(group);
+        }
+        if let Some(cpus) = place.cpus {
+            command.arg("--cpus").arg(cpus.to_string());
         }
         command
             .env_clear()

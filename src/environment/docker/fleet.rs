@@ -1,6 +1,8 @@
 //! Fresh containers like that of an environment, and loaded images.
 
-use super::{SWEEP_LABEL, attach_and_start, clean, processes};
+use super::container::attach_and_start;
+use super::{SWEEP_LABEL, clean, processes};
+use crate::cgroup;
 use crate::environment::EnvironmentError;
 use crate::environment::agent::AgentClient;
 use crate::environment::fleet::{Begun, Ended, Fleet, Instance, InstanceOptions, ms_since};
@@ -62,7 +64,12 @@ impl Fleet for DockerFleet {
         match attach_and_start(&self.docker, &id).await {
             Ok(client) => {
                 let times = Begun { create_ms, start_ms: ms_since(begun) };
-                Ok(Box::new(Container { docker: self.docker.clone(), id, client, times }))
+                // Only trials with a limit look at its memory; the others need not ask.
+                let first = match options.memory_mib {
+                    Some(_) => first_process(&self.docker, &id).await,
+                    None => None,
+                };
+                Ok(Box::new(Container { docker: self.docker.clone(), id, client, times, first }))
             }
             Err(error) => {
                 let _ = clean::remove(&self.docker, &clean::Leftover::Container(id)).await;
@@ -87,11 +94,18 @@ impl Fleet for DockerFleet {
     }
 }
 
+async fn first_process(docker: &Docker, id: &str) -> Option<u32> {
+    let state = docker.inspect_container(id, None).await.ok()?.state?;
+    u32::try_from(state.pid?).ok().filter(|pid| *pid > 0)
+}
+
 struct Container {
     docker: Docker,
     id: String,
     client: AgentClient,
     times: Begun,
+    /// The host's pid of its first process.
+    first: Option<u32>,
 }
 
 #[async_trait]
@@ -109,7 +123,10 @@ impl Instance for Container {
     }
 
     fn memory(&self) -> Option<CgroupMemory> {
-        None
+        // Its first process is the agent; the others are children of it.
+        let agent = self.first?;
+        let memory = cgroup::memory_of(Path::new("/"), agent).ok()?;
+        Some(CgroupMemory { limit: memory.limit_bytes, before: memory.usage_bytes, peak: memory.peak_bytes })
     }
 
     async fn stop(mut self: Box<Self>) -> Result<Ended, EnvironmentError> {

@@ -82,6 +82,7 @@ async fn try_kvm(settings: &Settings, trial: &TrialBoot<'_>) -> Result<Decided, 
         program: settings.program.clone(),
         memory_mib: settings.memory_mib,
         cpus: settings.cpus,
+        processors: settings.processors.clone(),
         tuned: None,
     };
     let TrialBoot { agent, image, sweep, dir } = *trial;

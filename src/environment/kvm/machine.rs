@@ -5,6 +5,7 @@ use super::qmp::Qmp;
 use crate::environment::agent::AgentClient;
 use crate::environment::image::{BenchImage, GuestKernel};
 use crate::environment::{EnvironmentError, GuestLink};
+use crate::model::CpuList;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -21,6 +22,8 @@ pub struct Shape {
     pub memory_mib: u32,
     /// Virtual CPUs.
     pub cpus: u32,
+    /// The processors that QEMU may use.
+    pub processors: CpuList,
     /// What makes it a tuned guest; none for the plain one.
     pub tuned: Option<Tuned>,
 }
@@ -135,7 +138,7 @@ impl Machine {
         std::fs::create_dir_all(dir).map_err(EnvironmentError::io(dir))?;
         let deadline = Instant::now() + timeout;
         let mut command = Command::new(boot.agent);
-        command.arg("launch");
+        command.arg("launch").arg("--cpus").arg(boot.shape.processors.to_string());
         if let Some(link) = boot.link {
             command.arg("--netns").arg(&link.netns);
         }

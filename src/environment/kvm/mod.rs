@@ -14,7 +14,7 @@ use super::image::{BenchImage, DATA, GuestKernel, ImageError};
 use super::proof::Proofs;
 use super::{Context, Environment, EnvironmentError, ServerAddress, Session, Unavailable};
 use crate::command;
-use crate::model::{EnvironmentName, Proof};
+use crate::model::{CpuList, EnvironmentName, Proof};
 use async_trait::async_trait;
 use fleet::KvmFleet;
 use machine::{Boot, Machine, Shape};
@@ -41,6 +41,8 @@ pub struct Settings {
     pub memory_mib: u32,
     /// CPUs of the guest.
     pub cpus: u32,
+    /// Processors of the host that it may use.
+    pub processors: CpuList,
     /// Size of the data disk, MiB.
     pub data_mib: u32,
     /// Kernel to boot instead of the bench image's.
@@ -75,9 +77,15 @@ impl Kvm {
     }
 
     fn shape(&self) -> Shape {
-        let Settings { program, memory_mib, cpus, .. } = &self.settings;
+        let Settings { program, memory_mib, cpus, processors, .. } = &self.settings;
         let tuned = self.name.has("tuned").then(|| tuned::host_has(*memory_mib));
-        Shape { program: program.clone(), memory_mib: *memory_mib, cpus: *cpus, tuned }
+        Shape {
+            program: program.clone(),
+            memory_mib: *memory_mib,
+            cpus: *cpus,
+            processors: processors.clone(),
+            tuned,
+        }
     }
 }
 
@@ -127,7 +135,7 @@ impl Environment for Kvm {
         let boot = Boot { agent, kernel: &kernel, image, sweep, dir: &dir, accelerator, shape: &shape, link };
         let mut machine = Machine::boot(&boot, self.settings.boot_timeout).await?;
         if shape.tuned.is_some() {
-            tuned::pin(&mut machine).await?;
+            tuned::pin(&mut machine, &self.settings.processors).await?;
         }
         let fleet = KvmFleet {
             settings: self.settings.clone(),
@@ -248,6 +256,7 @@ mod tests {
     use super::*;
     use crate::environment::GuestLink;
     use crate::environment::agent::embedded;
+    use crate::environment::docker::private::{EnginePlace, EnginePool};
     use crate::environment::image::Manifest;
     use std::os::unix::fs::PermissionsExt;
 
@@ -273,6 +282,7 @@ mod tests {
             boot_timeout: Duration::from_secs(1),
             memory_mib: 256,
             cpus: 1,
+            processors: CpuList::first(),
             data_mib: 16,
             kernel: None,
             modules: None,
@@ -298,6 +308,8 @@ mod tests {
                 address: Ipv4Addr::LOCALHOST,
                 prefix: 8,
             },
+            engines: EnginePool::new(EnginePlace { netns: dir.to_owned(), address: Ipv4Addr::LOCALHOST }),
+            limits: crate::environment::Limits { memory_mib: 256, cpus: CpuList::first() },
             ports: BTreeMap::new(),
         };
         (Kvm::new("kvm".parse().expect("a name"), settings), context)

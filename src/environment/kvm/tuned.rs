@@ -4,6 +4,7 @@
 use super::machine::{Machine, Tuned};
 use crate::environment::EnvironmentError;
 use crate::environment::proof::Proofs;
+use crate::model::CpuList;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
@@ -35,14 +36,13 @@ async fn threads(machine: &mut Machine) -> Result<Vec<Pid>, EnvironmentError> {
     Ok(ids.filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?)).collect())
 }
 
-/// Gives each virtual CPU a processor of its own, of those that we may use; in turn, where there are fewer.
-pub(super) async fn pin(machine: &mut Machine) -> Result<(), EnvironmentError> {
+/// Gives each virtual CPU a processor of its own, of those that the guest may use; in turn, where there are fewer.
+pub(super) async fn pin(machine: &mut Machine, processors: &CpuList) -> Result<(), EnvironmentError> {
     let failed = |e: rustix::io::Errno| EnvironmentError::Guest(format!("pinning a virtual CPU: {e}"));
-    let allowed = sched_getaffinity(None).map_err(failed)?;
-    let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let processors: Vec<u32> = processors.iter().collect();
     for (thread, processor) in threads(machine).await?.into_iter().zip(processors.iter().cycle()) {
         let mut one = CpuSet::new();
-        one.set(*processor);
+        one.set(*processor as usize);
         sched_setaffinity(Some(thread), &one).map_err(failed)?;
     }
     Ok(())

@@ -1,0 +1,357 @@
+//! Docker engines of the sweep's own: every driver and runtime that this host has is what its label says, a lie is
+//! caught, the host's engine is not touched, and nothing is left behind.
+
+mod common;
+
+use common::stage::{SOCKET, Stage, exec, stage};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tollgate::environment::docker::axes::{Axes, Driver};
+use tollgate::environment::docker::host::Host;
+use tollgate::environment::docker::private::{EngineSpec, PrivateEngine, remains};
+use tollgate::environment::docker::{DockerEnvironment, engine};
+use tollgate::environment::{Context, Environment, EnvironmentError, Session};
+use tollgate::host::leftovers;
+use tollgate::model::Proof;
+use tollgate_agent::protocol::Start;
+
+fn environment(name: &str) -> DockerEnvironment {
+    // A newer engine, unpacked with `dpkg -x`, for the containerd snapshotter.
+    let newer = std::env::var_os("TOLLGATE_TEST_ENGINE_DIR").map(PathBuf::from);
+    let newer = newer.filter(|_| name.contains("containerd"));
+    DockerEnvironment::new(name.parse().expect("a name"), SOCKET.into()).with_engine_dir(newer)
+}
+
+async fn run(argv: &[&str]) -> String {
+    tollgate::command::run(argv).await.unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Everything of the host's engine that a private one could harm.
+async fn host_state() -> BTreeMap<&'static str, String> {
+    let docker = engine::connect(Path::new(SOCKET)).await.expect("the host's engine");
+    let containers = docker
+        .list_containers(Some(
+            bollard::query_parameters::ListContainersOptionsBuilder::new().all(true).build(),
+        ))
+        .await
+        .expect("containers");
+    let networks = docker.list_networks(None).await.expect("networks");
+    let images =
+        docker.list_images(None::<bollard::query_parameters::ListImagesOptions>).await.expect("images");
+    let ids = |ids: BTreeSet<String>| ids.into_iter().collect::<Vec<_>>().join("\n");
+    BTreeMap::from([
+        ("docker0", run(&["ip", "-o", "addr", "show", "docker0"]).await),
+        ("rules", run(&["iptables", "-S"]).await),
+        ("nat rules", run(&["iptables", "-t", "nat", "-S"]).await),
+        ("containers", ids(containers.into_iter().filter_map(|c| c.id).collect())),
+        ("networks", ids(networks.into_iter().filter_map(|n| n.id).collect())),
+        ("images", ids(images.into_iter().map(|i| i.id).collect())),
+        ("forwarding", std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").expect("readable")),
+        ("namespaces of docker", std::fs::read_dir("/run/docker").map_or(0, Iterator::count).to_string()),
+    ])
+}
+
+async fn started(name: &str, context: &Context) -> Box<dyn Session> {
+    let environment = environment(name);
+    environment.check().await.unwrap_or_else(|u| panic!("{name}: {u}"));
+    let begun = Instant::now();
+    let session = environment.start(context).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+    eprintln!("{name}: started in {:?}", begun.elapsed());
+    session
+}
+
+async fn proofs(session: &mut Box<dyn Session>, trials: u32) -> Vec<Proof> {
+    session.prove(trials).await.expect("proofs")
+}
+
+fn refuted(proofs: &[Proof]) -> Vec<&str> {
+    proofs.iter().filter(|p| !p.holds).map(|p| p.claim.as_str()).collect()
+}
+
+async fn stop(name: &str, session: Box<dyn Session>) {
+    let begun = Instant::now();
+    session.stop().await.unwrap_or_else(|e| panic!("{name}: {e}"));
+    eprintln!("{name}: stopped in {:?}", begun.elapsed());
+}
+
+/// Nothing of the stage's engines is left: no process, no loop device, no directory, no cgroup.
+fn assert_gone(stage: &Stage) {
+    for entry in std::fs::read_dir("/proc").expect("processes").flatten() {
+        let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&environ).into_owned();
+        let ours = text.split('\0').any(|v| {
+            v.strip_prefix("TOLLGATE_ENGINE=")
+                .is_some_and(|d| Path::new(d).starts_with(&stage.context.scratch))
+        });
+        assert!(!ours, "{} is left", entry.path().display());
+    }
+    for device in std::fs::read_dir("/sys/block").expect("devices").flatten() {
+        let file = std::fs::read_to_string(device.path().join("loop/backing_file")).unwrap_or_default();
+        assert!(!Path::new(&file).starts_with(&stage.context.scratch), "{file}");
+    }
+    let left: Vec<PathBuf> = std::fs::read_dir(&stage.context.scratch)
+        .expect("scratch")
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.join("daemon.json").exists())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    let cgroup = format!("tollgate-{}", stage.context.sweep);
+    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten() {
+        assert!(!hierarchy.path().join(&cgroup).exists(), "{}", hierarchy.path().display());
+    }
+}
+
+/// A server inside that the client reaches through the sweep's network; true when it answered.
+async fn serve(name: &str, session: &mut Box<dyn Session>, stage: &Stage, port: u16) -> bool {
+    let address = session.server_address();
+    let listen = address.listen.to_string();
+    let argv = [
+        "redis-server",
+        "--port",
+        &port.to_string(),
+        "--bind",
+        &listen,
+        "--save",
+        "",
+        "--protected-mode",
+        "no",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let start = Start {
+        name: "redis".into(),
+        argv,
+        env: BTreeMap::new(),
+        ready_tcp: Some(format!("{}:{port}", address.inside)),
+        ready_timeout_ms: 60_000,
+    };
+    session.agent().start(start).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+    let netns = format!("--net=/run/netns/{}", stage.plan.client_namespace);
+    let root = stage.context.image.rootfs();
+    let (client, port) = (address.client.to_string(), port.to_string());
+    let line =
+        ["nsenter", &netns, "chroot", &root.to_string_lossy(), "redis-benchmark", "-h", &client, "-p", &port]
+            .into_iter()
+            .chain(["-n", "2000", "-t", "get", "-q"])
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+    let said = tokio::time::timeout(std::time::Duration::from_secs(30), tollgate::command::run(&line)).await;
+    said.unwrap_or_else(|_| panic!("{name}: no answer"))
+        .unwrap_or_else(|e| panic!("{name}: {e}"))
+        .contains("GET")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_driver_of_this_host_is_what_it_says_and_the_host_is_untouched() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let before = host_state().await;
+    let mut ran = Vec::new();
+    for driver in Driver::ALL {
+        let name = format!("docker+layer+driver={}", driver.word());
+        if let Err(why) = environment(&name).check().await {
+            eprintln!("{name}: unavailable: {why}");
+            continue;
+        }
+        let mut session = started(&name, &stage.context).await;
+        assert_eq!(host_state().await, before, "{name}: while its engine runs");
+        let found = proofs(&mut session, 0).await;
+        assert_eq!(refuted(&found), [""; 0], "{name}: {found:#?}");
+        assert!(found.iter().any(|p| p.claim.contains("driver of its label")), "{found:#?}");
+        let written = session.agent().exec(exec(&["sh", "-c", "echo hello > /data/x && cat /data/x"])).await;
+        assert_eq!(written.expect("runs").stdout, "hello\n", "{name}");
+        if driver == Driver::Overlay2Ext4 {
+            assert!(serve(&name, &mut session, &stage, stage.context.ports["redis"]).await);
+        }
+        stop(&name, session).await;
+        assert_gone(&stage);
+        ran.push(driver);
+    }
+    assert!(ran.contains(&Driver::Overlay2Ext4) && ran.contains(&Driver::Vfs), "{ran:?}");
+    assert_eq!(host_state().await, before);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runtimes_and_the_proxy_share_one_engine_and_are_what_they_say() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let before = host_state().await;
+    let mut sessions = Vec::new();
+    for (name, offset) in [("docker+nat+proxy", 0), ("docker+runtime=crun", 1), ("docker+runtime=runsc", 2)] {
+        // They share a network, so each has a port of its own.
+        let port = 17_301 + offset;
+        let context = Context { ports: [("redis".to_owned(), port)].into(), ..stage.context.clone() };
+        if let Err(why) = environment(name).check().await {
+            eprintln!("{name}: unavailable: {why}");
+            continue;
+        }
+        let mut session = started(name, &context).await;
+        assert!(serve(name, &mut session, &stage, port).await, "{name}");
+        let found = proofs(&mut session, 1).await;
+        assert_eq!(refuted(&found), [""; 0], "{name}: {found:#?}");
+        for proof in &found {
+            eprintln!("{name}: {}: {}", proof.claim, proof.observed);
+        }
+        sessions.push((name, session));
+    }
+    let engines = std::fs::read_dir(&stage.context.scratch).expect("scratch").flatten();
+    let engines = engines.filter(|e| e.path().join("daemon.json").exists()).count();
+    assert_eq!(engines, 1, "one engine serves them all");
+    for (name, session) in sessions {
+        stop(name, session).await;
+    }
+    assert_gone(&stage);
+    assert_eq!(host_state().await, before);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seccomp_and_the_rules_of_published_ports_are_proven_on_the_hosts_engine() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    for (name, claim) in [
+        ("docker", "runs under a seccomp filter"),
+        ("docker+unconfined", "runs without a seccomp filter"),
+        ("docker+nat", "connections to the published ports are translated by DNAT rules"),
+    ] {
+        let mut session = started(name, &stage.context).await;
+        assert!(serve(name, &mut session, &stage, stage.context.ports["redis"]).await, "{name}");
+        let found = proofs(&mut session, 1).await;
+        assert_eq!(refuted(&found), [""; 0], "{name}: {found:#?}");
+        assert!(found.iter().any(|p| p.claim == claim), "{name}: {found:#?}");
+        if name == "docker+nat" {
+            // A million trials that nobody ran have left no connections in the rule's counter.
+            let found = proofs(&mut session, 1_000_000).await;
+            assert!(refuted(&found).contains(&claim), "{found:#?}");
+        }
+        stop(name, session).await;
+    }
+    stage.end().await;
+}
+
+/// A session of `truth` that is proven under the name of `lie`.
+async fn refuted_as(lie: &str, truth: &str, stage: &Stage) -> Vec<String> {
+    let mut session = environment(truth)
+        .start_as(&lie.parse().expect("a name"), &stage.context)
+        .await
+        .unwrap_or_else(|e: EnvironmentError| panic!("{truth}: {e}"));
+    let found = proofs(&mut session, 0).await;
+    stop(truth, session).await;
+    refuted(&found).into_iter().map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lie_is_caught_for_each_axis() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    for (lie, truth, claim) in [
+        ("docker+unconfined", "docker", "runs without a seccomp filter"),
+        ("docker", "docker+unconfined", "runs under a seccomp filter"),
+        ("docker+layer", "docker", "the data directory is in the container's layer"),
+        ("docker+runtime=crun", "docker", "the container's shim was given the runtime of its label"),
+        ("docker+runtime=runsc", "docker", "runs on gVisor's kernel"),
+        ("docker+nat+proxy", "docker+nat", "docker-proxy listens on the published ports"),
+        ("docker+nat+proxy", "docker+nat", "no DNAT rule takes the published ports"),
+        ("docker+layer+driver=vfs", "docker+layer+driver=overlay2-ext4", "its root filesystem is ext4"),
+        (
+            "docker+layer+driver=overlay2-xfs",
+            "docker+layer+driver=overlay2-ext4",
+            "the engine's data is on xfs",
+        ),
+        (
+            "docker+layer+driver=fuse-overlayfs",
+            "docker+layer+driver=overlay2-ext4",
+            "the engine that runs it keeps layers with the driver of its label",
+        ),
+    ] {
+        let caught = refuted_as(lie, truth, &stage).await;
+        assert!(caught.iter().any(|c| c == claim), "{truth} called {lie}: {caught:?}");
+    }
+    stage.end().await;
+}
+
+async fn spec(name: &str) -> EngineSpec {
+    let host = Host { root: "/".into(), engine_dir: None };
+    let axes = Axes::of(&name.parse().expect("a name")).expect("axes");
+    host.private(&axes, 2048).await.unwrap_or_else(|u| panic!("{u}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_whose_tollgate_was_killed_is_found_and_removed_whole() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let before = host_state().await;
+    let name = "docker+layer+driver=overlay2-xfs";
+    let session = started(name, &stage.context).await;
+    // What kill -9 does: nobody stops it, nothing is dropped.
+    std::mem::forget(session);
+    std::mem::forget(stage.context.engines.clone());
+    let found = leftovers::find(stage.state.path(), Path::new("/")).expect("found");
+    let tail = stage.plan.engine_namespace.trim_start_matches("tge").to_owned();
+    let sweep = stage.context.sweep.clone();
+    let ours: Vec<_> = found
+        .into_iter()
+        .filter(|l| {
+            let text = l.to_string();
+            let process =
+                text.strip_prefix("process ").and_then(|t| t.split(' ').next()?.parse::<u32>().ok());
+            text.contains(&tail) || process.is_some_and(|pid| belongs(pid, &sweep))
+        })
+        .collect();
+    let text = ours.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for expected in
+        ["(dockerd)", "(containerd)", "(containerd-shim", "namespace tge", "loop device", "directory"]
+    {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+    let failed = leftovers::remove_all(&ours).await;
+    assert!(failed.is_empty(), "{failed:?}");
+    remains::remove_cgroups(&format!("/tollgate-{sweep}/engines/e0"));
+    assert!(!stage.context.scratch.exists());
+    std::fs::create_dir_all(&stage.context.scratch).expect("for the look below");
+    assert_gone(&stage);
+    assert!(!Path::new("/run/netns").join(&stage.plan.engine_namespace).exists());
+    assert_eq!(host_state().await, before);
+    stage.end().await;
+}
+
+fn belongs(pid: u32, sweep: &str) -> bool {
+    let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    [read("environ"), read("cgroup")].iter().any(|text| String::from_utf8_lossy(text).contains(sweep))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_cannot_start_says_its_last_words_and_leaves_nothing() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let netns = &stage.context.engines.place().netns;
+    let broken =
+        EngineSpec { program: "/bin/false".into(), ..spec("docker+layer+driver=overlay2-xfs").await };
+    let dir = stage.context.scratch.join("e0");
+    let why = PrivateEngine::start(&broken, &dir, netns, &stage.context.sweep).await.expect_err("no engine");
+    assert!(why.to_string().contains("/bin/false ended at the start"), "{why}");
+    assert!(!dir.exists());
+    assert_gone(&stage);
+    stage.end().await;
+}
