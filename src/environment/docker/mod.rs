@@ -139,6 +139,7 @@ impl DockerEnvironment {
             ports: context.ports.values().copied().collect(),
             engines: context.engines.clone(),
             lease: None,
+            engine: None,
             moved_at_start: 0,
             rules_at_start: None,
             fleet: Arc::new(fleet),
@@ -160,13 +161,24 @@ impl DockerEnvironment {
             Err(why) => Err(EnvironmentError::Guest(why.to_string())),
         };
         match started {
-            Ok(session) => Ok(DockerSession { lease: Some(lease), ..session }),
+            Ok(session) => {
+                let engine = described(&session.docker, &context.engines, &lease).await;
+                Ok(DockerSession { lease: Some(lease), engine, ..session })
+            }
             Err(error) => {
                 release(&context.engines, lease).await;
                 Err(error)
             }
         }
     }
+}
+
+/// An engine in one line: `20.10.24, overlay2 on xfs`. None when it does not say.
+async fn described(docker: &Docker, engines: &EnginePool, lease: &Lease) -> Option<String> {
+    let version = docker.version().await.ok()?.version?;
+    let driver = lease.spec().driver.engine_name();
+    let backing = engines.backing(lease).await.ok()?;
+    Some(format!("{version}, {driver} on {backing}"))
 }
 
 /// Gives an engine back after a failure, which is what is reported.

@@ -7,21 +7,24 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// DNAT rules of Docker's chain for some ports.
+/// DNAT rules for some ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rules {
     /// How many of the ports have one.
     pub(super) ports: usize,
     /// Packets that they caught: one a connection, because the others of it follow conntrack.
     pub(super) packets: u64,
+    /// Whether there is a chain of Docker's at all. Where there is none, the engine's rules may be in a table of the
+    /// other kind (legacy, nft) than this iptables reads.
+    pub(super) chain: bool,
 }
 
-/// The rules in the nat table of the namespace at `netns`, or of the host. None where it cannot be told: no
-/// iptables, or one of the other kind (legacy, nft) than the engine's, which then sees no chain of Docker's.
+/// The rules in the nat table of the namespace at `netns`, or of the host. None where it cannot be told, as without
+/// iptables.
 pub(super) async fn rules(netns: Option<&Path>, ports: &BTreeSet<u16>) -> Option<Rules> {
     let entered = netns.map(|path| format!("--net={}", path.display()));
     let mut line: Vec<&str> = entered.iter().flat_map(|net| ["nsenter", net.as_str()]).collect();
-    line.extend(["iptables", "-w", "5", "-t", "nat", "-L", "DOCKER", "-v", "-n", "-x"]);
+    line.extend(["iptables", "-w", "5", "-t", "nat", "-L", "-v", "-n", "-x"]);
     command::run(&line).await.ok().map(|text| parse(&text, ports))
 }
 
@@ -38,7 +41,8 @@ fn parse(text: &str, ports: &BTreeSet<u16>) -> Rules {
             packets += count;
         }
     }
-    Rules { ports: seen.len(), packets }
+    let chain = text.lines().any(|line| line.starts_with("Chain DOCKER "));
+    Rules { ports: seen.len(), packets, chain }
 }
 
 /// Pid of the docker-proxy in the namespace at `netns` that listens on `address:port`.
@@ -88,13 +92,13 @@ Chain DOCKER (2 references)
     #[test]
     fn only_rules_of_our_ports_count() {
         let found = parse(CHAIN, &[7001, 7002].into());
-        assert_eq!(found, Rules { ports: 1, packets: 7 });
-        assert_eq!(parse(CHAIN, &[8080].into()), Rules { ports: 1, packets: 90 });
-        assert_eq!(parse("garbage dpt:1\n", &[1].into()), Rules { ports: 0, packets: 0 });
+        assert_eq!(found, Rules { ports: 1, packets: 7, chain: true });
+        assert_eq!(parse(CHAIN, &[8080].into()), Rules { ports: 1, packets: 90, chain: true });
+        assert_eq!(parse("garbage dpt:1\n", &[1].into()), Rules { ports: 0, packets: 0, chain: false });
     }
 
     #[tokio::test]
-    async fn without_a_chain_of_dockers_nothing_is_claimed() {
+    async fn where_the_table_cannot_be_read_nothing_is_claimed() {
         assert_eq!(rules(Some(Path::new("/no/such/namespace")), &[1].into()).await, None);
     }
 

@@ -20,7 +20,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tollgate_agent::protocol::{Description, Exec};
+use tollgate_agent::protocol::Description;
 
 /// A container that runs, in the host's engine or in a private one.
 pub(super) struct DockerSession {
@@ -36,6 +36,8 @@ pub(super) struct DockerSession {
     pub(super) engines: EnginePool,
     /// The right to the private engine it runs in.
     pub(super) lease: Option<Lease>,
+    /// Version, storage driver and filesystem of that private engine.
+    pub(super) engine: Option<String>,
     pub(super) moved_at_start: u64,
     pub(super) rules_at_start: Option<Rules>,
     pub(super) fleet: Arc<DockerFleet>,
@@ -82,7 +84,7 @@ impl DockerSession {
         let rules = self.rules().await;
         if self.axes.proxy {
             self.prove_proxy(proofs, rules);
-        } else if let Some(now) = rules {
+        } else if let Some(now) = rules.filter(|r| r.chain) {
             let before = self.rules_at_start.map_or(0, |r| r.packets);
             let caught = now.packets.saturating_sub(before);
             proofs.claim(
@@ -156,12 +158,7 @@ impl DockerSession {
         Ok(())
     }
 
-    async fn prove_runtime(
-        &mut self,
-        proofs: &mut Proofs,
-        here: &Description,
-        inspected: &ContainerInspectResponse,
-    ) {
+    async fn prove_runtime(&mut self, proofs: &mut Proofs, inspected: &ContainerInspectResponse) {
         let runtime = inspected.host_config.as_ref().and_then(|h| h.runtime.clone()).unwrap_or_default();
         let driver = inspected.driver.clone().unwrap_or_default();
         let observed = format!("runtime {runtime}, storage driver {driver}");
@@ -176,14 +173,11 @@ impl DockerSession {
             program.map_or_else(|why| why, |p| p.display().to_string()),
         );
         if self.axes.gvisor() {
-            let host = rustix::system::uname().release().to_string_lossy().into_owned();
-            let said = self.client.exec(dmesg()).await.map_or_else(|e| e.to_string(), |r| r.stdout);
-            let greeted = said.lines().find(|line| line.contains("gVisor")).unwrap_or("no word of gVisor");
-            proofs.claim(
-                "runs on gVisor's kernel",
-                here.kernel_release != host && said.contains("gVisor"),
-                format!("kernel {}, host {host}: {}", here.kernel_release, greeted.trim()),
-            );
+            let version = self.client.read("/proc/version", 1000).await.unwrap_or_else(|e| e.to_string());
+            let host = std::fs::read_to_string("/proc/version").unwrap_or_default();
+            // gVisor says this version whatever the host's is (pkg/sentry/syscalls/linux in its source).
+            let holds = version.trim() != host.trim() && version.starts_with("Linux version 4.4.0 ");
+            proofs.claim("runs on gVisor's kernel", holds, version.trim());
         }
     }
 
@@ -211,16 +205,6 @@ impl DockerSession {
 fn init_pid(inspected: &ContainerInspectResponse) -> u32 {
     let pid = inspected.state.as_ref().and_then(|s| s.pid).unwrap_or(0);
     u32::try_from(pid).unwrap_or(0)
-}
-
-fn dmesg() -> Exec {
-    Exec {
-        argv: vec!["dmesg".to_owned()],
-        env: BTreeMap::new(),
-        cwd: None,
-        timeout_ms: 10_000,
-        output_limit: 16_384,
-    }
 }
 
 /// The namespaces of a process as the host sees them.
@@ -275,7 +259,7 @@ impl Session for DockerSession {
         if self.axes.nat {
             self.prove_nat(&mut proofs, &here, network_trials).await;
         }
-        self.prove_runtime(&mut proofs, &here, &inspected).await;
+        self.prove_runtime(&mut proofs, &inspected).await;
         self.prove_driver(&mut proofs, &here, &inspected.driver.clone().unwrap_or_default()).await?;
         self.prove_confinement(&mut proofs).await?;
         Ok(proofs.all)
@@ -283,6 +267,10 @@ impl Session for DockerSession {
 
     fn fleet(&self) -> Arc<dyn Fleet> {
         self.fleet.clone()
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        self.engine.iter().map(|engine| (format!("engine of {}", self.name), engine.clone())).collect()
     }
 
     async fn stop(mut self: Box<Self>) -> Result<(), EnvironmentError> {
