@@ -333,6 +333,81 @@ async fn an_engine_whose_tollgate_was_killed_is_found_and_removed_whole() {
     stage.end().await;
 }
 
+/// Pids and resident memory (KiB) of the engine in `dir`.
+fn engine_processes(dir: &Path) -> Vec<(String, u64)> {
+    let mark = format!("TOLLGATE_ENGINE={}", dir.display());
+    let entries = std::fs::read_dir("/proc").expect("processes").flatten().map(|e| e.path());
+    let ours = entries.filter(|p| {
+        let environ = std::fs::read(p.join("environ")).unwrap_or_default();
+        p.join("fd").exists() && environ.split(|b| *b == 0).any(|v| v == mark.as_bytes())
+    });
+    ours.map(|p| {
+        let read = |name: &str| std::fs::read_to_string(p.join(name)).unwrap_or_default();
+        let status = read("status");
+        let rss =
+            status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        (read("comm").trim().to_owned(), rss.unwrap_or(0))
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_dropped_takes_its_processes_and_its_disk_along() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let netns = &stage.context.engines.place().netns;
+    let xfs = spec("docker+layer+driver=overlay2-xfs").await;
+    let dir = stage.context.scratch.join("e0");
+    let begun = Instant::now();
+    let engine = PrivateEngine::start(&xfs, &dir, netns, &stage.context.sweep).await.expect("starts");
+    let processes = engine_processes(&dir);
+    eprintln!("an empty engine on xfs: started in {:?}, idle {processes:?} (KiB)", begun.elapsed());
+    assert!(processes.iter().any(|(name, _)| name == "dockerd"), "{processes:?}");
+    assert_eq!(engine.backing().expect("asked"), "xfs");
+    drop(engine);
+    for _ in 0..500 {
+        if engine_processes(&dir).is_empty() && !remains::is_looped(&dir) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(engine_processes(&dir).is_empty() && !remains::is_looped(&dir));
+    // Its files are for `clean`, which knows them by the scratch directory.
+    assert!(dir.join("engine.log").exists());
+    let begun = Instant::now();
+    let again =
+        PrivateEngine::start(&xfs, &stage.context.scratch.join("e1"), netns, &stage.context.sweep).await;
+    again.expect("starts").stop().await.expect("stops");
+    eprintln!("the same, started and stopped in {:?}", begun.elapsed());
+    std::fs::remove_dir_all(&dir).expect("removed");
+    assert_gone(&stage);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_engine_translates_ports_in_its_own_namespace_only() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let name = "docker+nat+driver=overlay2-xfs";
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let before = host_state().await;
+    let mut session = started(name, &stage.context).await;
+    assert!(serve(name, &mut session, &stage, stage.context.ports["redis"]).await);
+    assert_eq!(host_state().await, before, "while its engine writes rules");
+    let found = proofs(&mut session, 1).await;
+    assert_eq!(refuted(&found), [""; 0], "{found:#?}");
+    assert!(found.iter().any(|p| p.claim.contains("DNAT rules")), "{found:#?}");
+    stop(name, session).await;
+    assert_gone(&stage);
+    assert_eq!(host_state().await, before);
+    stage.end().await;
+}
+
 fn belongs(pid: u32, sweep: &str) -> bool {
     let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
     [read("environ"), read("cgroup")].iter().any(|text| String::from_utf8_lossy(text).contains(sweep))

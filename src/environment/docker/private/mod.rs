@@ -5,19 +5,17 @@
 //! its last process. In the host's network namespace an engine with another bridge than the host's would
 //! delete docker0 and rewrite the host's rules; [`PrivateEngine::start`] refuses that.
 
+mod disk;
 mod pool;
 pub mod remains;
+mod spec;
 
 pub use pool::{EnginePlace, EnginePool, Lease};
+pub use spec::{EngineError, EngineSpec, Runtime};
 
-use super::axes::{Driver, Filesystem};
 use super::engine;
-use crate::command::{self, CommandFailure};
-use rustix::fs::{statfs, statvfs};
+use crate::command;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -49,94 +47,6 @@ fi
 exec "$@"
 "#;
 
-/// Why there is no private engine.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// A file of it.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A command of the host.
-    #[error("{0}")]
-    Command(#[from] CommandFailure),
-    /// Its filesystem does not fit.
-    #[error(
-        "its filesystem may need {need_mib} MiB in {path}, {free_mib} MiB are free; make room or choose another place with --state"
-    )]
-    DiskFull {
-        /// Where.
-        path: PathBuf,
-        /// Free MiB.
-        free_mib: u64,
-        /// Needed MiB.
-        need_mib: u64,
-    },
-    /// The path of its socket is too long (unix(7), `sun_path`).
-    #[error("{} is too long for a socket; choose a shorter --state", .0.display())]
-    LongPath(PathBuf),
-    /// The namespace is the host's.
-    #[error(
-        "{} is not a network namespace of its own; an engine started there would change the host's docker0 and rules",
-        .0.display()
-    )]
-    HostNetwork(PathBuf),
-    /// It ended, or it does not answer.
-    #[error("{program} {what}; the end of its log:\n{words}")]
-    NoAnswer {
-        /// The engine's program.
-        program: PathBuf,
-        /// What happened.
-        what: String,
-        /// The last lines of its log.
-        words: String,
-    },
-    /// Processes of it do not end.
-    #[error("processes {pids:?} of the engine in {} do not end; look at /proc/<pid>/stack", dir.display())]
-    Stuck {
-        /// Their pids.
-        pids: Vec<u32>,
-        /// The engine's directory.
-        dir: PathBuf,
-    },
-}
-
-impl EngineError {
-    fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        |source| Self::Io { path, source }
-    }
-}
-
-/// An OCI runtime that the engine is given.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Runtime {
-    /// Its program.
-    pub path: PathBuf,
-    /// Arguments before its own.
-    pub arguments: Vec<String>,
-}
-
-/// What an engine is made of. Environments with an equal one share an engine.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EngineSpec {
-    /// dockerd.
-    pub program: PathBuf,
-    /// `PATH` in which it finds containerd, the shim, runc, docker-proxy and fuse-overlayfs.
-    pub search: OsString,
-    /// Its storage driver.
-    pub driver: Driver,
-    /// Size of its filesystem, MiB, where it gets one in a file.
-    pub disk_mib: u64,
-    /// Runtimes beside runc.
-    pub runtimes: BTreeMap<String, Runtime>,
-    /// Whether it publishes ports with rules of the firewall in its namespace.
-    pub iptables: bool,
-}
-
 /// A running engine. [`PrivateEngine::stop`] ends it; when it is dropped, its processes are killed and its
 /// directory stays for `clean`.
 #[derive(Debug)]
@@ -166,12 +76,12 @@ impl PrivateEngine {
         }
         let disk = dir.join("disk");
         std::fs::create_dir_all(&disk).map_err(EngineError::io(&disk))?;
-        let file = filesystem(spec, dir).await?;
+        let file = disk::make(spec, dir).await?;
         let data_root = disk.join("root");
         let cgroup = format!("/tollgate-{sweep}/engines/{name}");
         let config = dir.join("daemon.json");
         let text =
-            serde_json::to_vec_pretty(&configuration(spec, dir, &data_root, &cgroup)).unwrap_or_default();
+            serde_json::to_vec_pretty(&spec.configuration(dir, &data_root, &cgroup)).unwrap_or_default();
         std::fs::write(&config, text).map_err(EngineError::io(&config))?;
         let log = dir.join("engine.log");
         let output = std::fs::File::create(&log).map_err(EngineError::io(&log))?;
@@ -246,8 +156,7 @@ impl PrivateEngine {
         let pid = self.child.id().unwrap_or(0);
         let below = self.data_root.strip_prefix("/").unwrap_or(&self.data_root);
         let path = Path::new("/proc").join(pid.to_string()).join("root").join(below);
-        let found = statfs(&path).map_err(|e| EngineError::io(&path)(e.into()))?;
-        Ok(filesystem_name(u64::try_from(found.f_type).unwrap_or(0)))
+        disk::filesystem_of(&path)
     }
 
     /// Ends it with containerd, shims and containers, and removes its files and cgroups.
@@ -284,72 +193,6 @@ impl Drop for PrivateEngine {
     }
 }
 
-/// An engine's configuration, for `--config-file`.
-fn configuration(spec: &EngineSpec, dir: &Path, data_root: &Path, cgroup: &str) -> serde_json::Value {
-    let runtimes: serde_json::Map<String, serde_json::Value> = spec
-        .runtimes
-        .iter()
-        .map(|(name, runtime)| {
-            let mut entry = json!({ "path": runtime.path });
-            if !runtime.arguments.is_empty() {
-                entry["runtimeArgs"] = json!(runtime.arguments);
-            }
-            (name.clone(), entry)
-        })
-        .collect();
-    json!({
-        "hosts": [format!("unix://{}", dir.join("docker.sock").display())],
-        "pidfile": dir.join("docker.pid"),
-        "data-root": data_root,
-        "bridge": "none",
-        "iptables": spec.iptables,
-        "ip6tables": false,
-        "ip-forward": spec.iptables,
-        "storage-driver": spec.driver.engine_name(),
-        "features": { "containerd-snapshotter": spec.driver == Driver::Containerd },
-        "cgroup-parent": cgroup,
-        "exec-opts": ["native.cgroupdriver=cgroupfs"],
-        "shutdown-timeout": 5,
-        "runtimes": runtimes,
-    })
-}
-
-/// Makes the file with the engine's filesystem, unless its directory is on such a filesystem or on any that serves.
-async fn filesystem(spec: &EngineSpec, dir: &Path) -> Result<Option<PathBuf>, EngineError> {
-    let Some(wanted) = spec.driver.backing() else { return Ok(None) };
-    let found = statfs(dir).map_err(|e| EngineError::io(dir)(e.into()))?;
-    let here = filesystem_name(u64::try_from(found.f_type).unwrap_or(0));
-    // The host's own ext4 is the usual place; the others are made, so that they are fresh and of one shape.
-    if wanted == Filesystem::Ext4 && here == wanted.as_str() {
-        return Ok(None);
-    }
-    let room = statvfs(dir).map_err(|e| EngineError::io(dir)(e.into()))?;
-    let free_mib = room.f_bavail.saturating_mul(room.f_frsize) >> 20;
-    if free_mib < spec.disk_mib {
-        return Err(EngineError::DiskFull { path: dir.to_owned(), free_mib, need_mib: spec.disk_mib });
-    }
-    let file = dir.join("disk.img");
-    let made = std::fs::File::create(&file).and_then(|f| f.set_len(spec.disk_mib << 20));
-    made.map_err(EngineError::io(&file))?;
-    let mut line: Vec<&std::ffi::OsStr> = wanted.mkfs().iter().map(std::ffi::OsStr::new).collect();
-    line.push(file.as_os_str());
-    command::run(&line).await?;
-    Ok(Some(file))
-}
-
-/// The name of a filesystem's magic number (statfs(2)), or the number.
-fn filesystem_name(magic: u64) -> String {
-    match magic {
-        0xEF53 => "ext4".to_owned(),
-        0x5846_5342 => "xfs".to_owned(),
-        0x9123_683E => "btrfs".to_owned(),
-        0x0102_1994 => "tmpfs".to_owned(),
-        0x794C_7630 => "overlay".to_owned(),
-        0x2FC1_2FC1 => "zfs".to_owned(),
-        other => format!("filesystem {other:#x}"),
-    }
-}
-
 /// The engines' namespace must be another than ours and than init's.
 fn refuse_host_network(netns: &Path) -> Result<(), EngineError> {
     let id = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino()));
@@ -365,45 +208,15 @@ fn refuse_host_network(netns: &Path) -> Result<(), EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn spec(driver: Driver) -> EngineSpec {
-        let runsc = Runtime { path: "/usr/bin/runsc".into(), arguments: vec!["--network=host".into()] };
-        EngineSpec {
-            program: "/no/such/dockerd".into(),
-            search: "/usr/sbin:/usr/bin:/sbin:/bin".into(),
-            driver,
-            disk_mib: 512,
-            runtimes: [("runsc".to_owned(), runsc)].into(),
-            iptables: false,
-        }
-    }
-
-    #[test]
-    fn a_configuration_names_everything_that_could_meet_the_host() {
-        let written =
-            configuration(&spec(Driver::Containerd), Path::new("/s/e0"), Path::new("/s/e0/d"), "/t/e0");
-        assert_eq!(written["bridge"], "none");
-        assert_eq!(written["iptables"], false);
-        assert_eq!(written["hosts"][0], "unix:///s/e0/docker.sock");
-        assert_eq!(written["data-root"], "/s/e0/d");
-        assert_eq!(written["cgroup-parent"], "/t/e0");
-        assert_eq!(written["storage-driver"], "overlayfs");
-        assert_eq!(written["features"]["containerd-snapshotter"], true);
-        assert_eq!(written["runtimes"]["runsc"]["runtimeArgs"][0], "--network=host");
-    }
+    use crate::environment::docker::axes::Driver;
 
     #[tokio::test]
     async fn the_hosts_network_is_refused_before_anything_starts() {
         let dir = tempfile::tempdir().expect("a directory");
         let netns = Path::new("/proc/self/ns/net");
-        let refused = PrivateEngine::start(&spec(Driver::Vfs), &dir.path().join("e0"), netns, "s").await;
+        let refused =
+            PrivateEngine::start(&spec::tests::spec(Driver::Vfs), &dir.path().join("e0"), netns, "s").await;
         assert!(matches!(refused, Err(EngineError::HostNetwork(_))), "{refused:?}");
         assert!(!dir.path().join("e0").exists());
-    }
-
-    #[test]
-    fn filesystems_are_known_by_their_numbers() {
-        assert_eq!(filesystem_name(0xEF53), "ext4");
-        assert_eq!(filesystem_name(1), "filesystem 0x1");
     }
 }
