@@ -1,6 +1,6 @@
 //! The processors: model, number, microcode, mitigations, frequency.
 
-use super::files;
+use super::{super::processors, files};
 use std::{collections::BTreeSet, path::Path};
 
 /// What `/proc/cpuinfo` and `/sys/devices/system/cpu/online` tell.
@@ -16,8 +16,7 @@ pub(super) struct Info {
 impl Info {
     pub(super) fn read(root: &Path) -> Self {
         let mut info = files::read(root, "/proc/cpuinfo").map(|text| parse(&text)).unwrap_or_default();
-        let online = files::value(root, "/sys/devices/system/cpu/online").and_then(|text| list_length(&text));
-        info.count = online.or(info.count);
+        info.count = processors::online(root).map(|cpus| cpus.count()).or(info.count);
         info
     }
 }
@@ -44,17 +43,6 @@ fn parse(text: &str) -> Info {
         microcode: joined("microcode"),
         hypervisor: values("flags").first().map(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
     }
-}
-
-/// Members of a list like `0-3,8`; none when it is not one.
-fn list_length(text: &str) -> Option<usize> {
-    let mut count = 0_usize;
-    for part in text.split(',') {
-        let (low, high) = part.split_once('-').unwrap_or((part, part));
-        let (low, high): (usize, usize) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
-        count = count.checked_add(high.checked_sub(low)?.checked_add(1)?)?;
-    }
-    (count > 0).then_some(count)
 }
 
 /// A model's name without trade marks and words that all have, short enough for a host class.
@@ -113,15 +101,6 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn lists_of_processors_are_counted() {
-        assert_eq!(list_length("0-1"), Some(2));
-        assert_eq!(list_length("0-3,8,10-11"), Some(7));
-        for bad in ["", "a", "3-1", "0-", "0-18446744073709551615"] {
-            assert_eq!(list_length(bad), None, "{bad:?}");
-        }
-    }
-
-    #[test]
     fn models_become_short() {
         assert_eq!(short_model("Intel(R) Xeon(R) CPU @ 2.90GHz"), "Intel Xeon 2.90GHz");
         assert_eq!(short_model("AMD EPYC 7763 64-Core Processor"), "AMD EPYC 7763 64-Core");
@@ -139,7 +118,6 @@ mod tests {
         #[test]
         fn garbage_is_never_a_panic(text in "(\\PC|\n|:)*") {
             parse(&text);
-            list_length(&text);
             prop_assert!(short_model(&text).len() <= 70);
         }
     }
