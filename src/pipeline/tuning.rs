@@ -7,8 +7,10 @@ use crate::host::tuning::{Guard, Record, Restored};
 use crate::host::{HostLock, Tuning, TuningError, Wanted};
 use crate::model::SweepId;
 use crate::sweep::{Progress, Step};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What the configuration asks for; none when nothing is to be tuned.
 pub fn wanted(config: &Config) -> Option<Wanted> {
@@ -37,13 +39,15 @@ pub fn begin(config: &Config, sweep: &SweepId) -> Result<Tuned, TuningError> {
         Some(wanted) => Some(Tuning::of_host(Path::new("/"), &wanted).apply(&config.state, sweep)?),
         None => None,
     };
-    Ok(Tuned { guard })
+    Ok(Tuned { guard, told: Mutex::default() })
 }
 
 /// A host for the time of a measurement, tuned or not.
 #[derive(Debug)]
 pub struct Tuned {
     guard: Option<Guard>,
+    /// Changes that were told already.
+    told: Mutex<BTreeSet<String>>,
 }
 
 impl Tuned {
@@ -53,8 +57,16 @@ impl Tuned {
     }
 
     fn tell_changes(&self, progress: &dyn Progress) {
-        for line in self.guard.iter().flat_map(Guard::verify) {
-            progress.step(Step::Note(format!("tuning: {line}")));
+        self.tell(self.guard.iter().flat_map(Guard::verify), progress);
+    }
+
+    fn tell(&self, lines: impl Iterator<Item = String>, progress: &dyn Progress) {
+        // Nothing panics while it is held; a set that another thread left is as good.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in lines {
+            if told.insert(line.clone()) {
+                progress.step(Step::Note(format!("tuning: {line}")));
+            }
         }
     }
 
@@ -128,7 +140,6 @@ pub(super) fn clean(config: &Config, dry_run: bool, cleaned: &mut Cleaned) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     struct Kept(Mutex<Vec<Step>>);
 
@@ -141,13 +152,24 @@ mod tests {
     #[test]
     fn halfway_is_seen_once_and_all_steps_pass() {
         let kept = Kept(Mutex::new(Vec::new()));
-        let tuned = Tuned { guard: None };
+        let tuned = Tuned { guard: None, told: Mutex::default() };
         let watch = tuned.watch(&kept);
         for done in 1..=4 {
             watch.step(Step::Blocks { done, of: 4, failed: 0 });
             assert_eq!(watch.looked.load(Ordering::Relaxed), done >= 2);
         }
         assert_eq!(kept.0.lock().expect("not poisoned").len(), 4);
+    }
+
+    #[test]
+    fn a_change_is_told_once() {
+        let kept = Kept(Mutex::new(Vec::new()));
+        let tuned = Tuned { guard: None, told: Mutex::default() };
+        for lines in [vec!["a"], vec!["a", "b"]] {
+            tuned.tell(lines.into_iter().map(str::to_owned), &kept);
+        }
+        let notes = ["tuning: a", "tuning: b"].map(|text| Step::Note(text.to_owned()));
+        assert_eq!(*kept.0.lock().expect("not poisoned"), notes);
     }
 
     #[test]
