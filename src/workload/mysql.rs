@@ -17,13 +17,14 @@ pub struct Mysql;
 const TOOL: &str = "sysbench";
 
 /// Makes the data directory `$0/mysql`, and the statements that make the client's account. Nothing is synced while
-/// it is made; the harness writes everything back before the first trial.
+/// it is made; the harness writes everything back before the first trial. Forced, since an environment need not be
+/// able to look up its own name.
 const INSTALL: &str = r#"
 set -e
 rm -rf "$0/mysql"
 mkdir -p "$0/mysql"
 mariadb-install-db --no-defaults --user=root --datadir="$0/mysql" --auth-root-authentication-method=normal \
-    --skip-test-db --skip-name-resolve --innodb-flush-method=nosync --innodb-log-file-size=32M
+    --force --skip-test-db --skip-name-resolve --innodb-flush-method=nosync --innodb-log-file-size=32M
 cat > "$0/mysql-account.sql" <<END
 CREATE DATABASE IF NOT EXISTS sbtest;
 CREATE USER IF NOT EXISTS sbtest@'%' IDENTIFIED BY 'sbtest';

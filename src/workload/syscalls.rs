@@ -26,7 +26,8 @@ const FORK: &str = "processes made and ended per second (stress-ng(1), --fork): 
 const CPU_COST: &str = "user and system time per operation (stress-ng(1), --metrics): the work itself, without \
                         waiting, so it tells slower calls from a busy host";
 
-const HANDED_OVER: &str = "an emulator takes from 1 to more than 60 s to hand over between its CPUs 20,000 times";
+const HANDED_OVER: &str =
+    "an emulator takes from 1 to more than 60 s to hand over between its CPUs 20,000 times";
 
 impl Workload for Syscalls {
     fn name(&self) -> &'static str {
