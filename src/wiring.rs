@@ -51,6 +51,11 @@ pub fn processors(config: &Config) -> (CpuList, CpuList) {
     (config.system_cpus.clone().unwrap_or(system), config.client_cpus.clone().unwrap_or(client))
 }
 
+/// Room for the data of an environment that keeps it in a filesystem of its own, MiB.
+fn data_mib(profile: Profile) -> u32 {
+    if profile == Profile::Full { 24 * 1024 } else { 2048 }
+}
+
 fn guest(config: &Config, profile: Profile) -> Settings {
     let kvm = &config.kvm;
     let (system, _) = processors(config);
@@ -67,8 +72,7 @@ fn guest(config: &Config, profile: Profile) -> Settings {
         memory_mib: memory_mib(config, profile),
         cpus: kvm.cpus.unwrap_or(u32::try_from(system.count()).unwrap_or(1)),
         processors: system,
-        // fio's file and some room for the filesystem.
-        data_mib: if profile == Profile::Full { 20 * 1024 } else { 512 },
+        data_mib: data_mib(profile),
         kernel: kvm.kernel.clone(),
         modules: kvm.modules.clone(),
         remember: config.state.join("accelerator.json"),
