@@ -149,8 +149,12 @@ impl Runner<'_> {
             () = cancel.cancelled() => return Err(SweepError::Cancelled),
         }
         self.progress.step(Step::WarmingUp);
-        let warmups: Vec<Block> =
-            self.plan.blocks.iter().filter(|b| b.round <= warmup_rounds).cloned().collect();
+        // What the harness starts afresh in each trial has nothing to be warmed.
+        let warmed = |block: &&Block| {
+            let standing = self.plan.cases[block.case].case.trial.runs_in_what_stands();
+            block.round <= warmup_rounds && standing
+        };
+        let warmups: Vec<Block> = self.plan.blocks.iter().filter(warmed).cloned().collect();
         for block in &warmups {
             for environment in &block.order {
                 self.trial(block, environment).await?;

@@ -148,6 +148,11 @@ impl Trial {
         }
     }
 
+    /// Whether it runs in what stands for the whole sweep, rather than in something fresh.
+    pub fn runs_in_what_stands(&self) -> bool {
+        matches!(self, Self::Command(CommandTrial { placement: Placement::Inside | Placement::Client, .. }))
+    }
+
     /// The commands that it runs.
     pub fn commands(&self) -> Vec<&CommandTemplate> {
         match self {
