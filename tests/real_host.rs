@@ -46,6 +46,7 @@ impl Undo {
         self.push(&["ip", "link", "delete", &plan.host_link]);
         self.push(&["ip", "netns", "delete", &plan.client_namespace]);
         self.push(&["ip", "netns", "delete", &plan.guest_namespace]);
+        self.push(&["ip", "netns", "delete", &plan.engine_namespace]);
     }
 }
 
@@ -94,9 +95,11 @@ async fn a_network_is_made_used_and_removed_without_a_trace() {
     assert!(ok && text == "over the wire\n", "{text}");
     assert_eq!(answer.join().expect("server"), plan.client_address);
 
-    // The bridge's own address answers at once that no one listens; an absent wire would say nothing.
-    let (ok, text) = in_client(&plan, &format!(": < /dev/tcp/{}/9", plan.bridge_address));
-    assert!(!ok && text.contains("refused"), "{text}");
+    // An address on the wire answers at once that no one listens; an absent wire would say nothing.
+    for address in [plan.bridge_address, plan.engine_address] {
+        let (ok, text) = in_client(&plan, &format!(": < /dev/tcp/{address}/9"));
+        assert!(!ok && text.contains("refused"), "{text}");
+    }
     let [nsenter, net] = plan.in_guest();
     let (_, ports) = run(&[&nsenter, &net, "ip", "-o", "link", "show", "master", &plan.bridge]);
     assert!(
@@ -211,6 +214,7 @@ async fn what_a_crashed_sweep_left_is_found_and_removed() {
     for expected in [
         format!("network namespace {}", plan.client_namespace),
         format!("network namespace {}", plan.guest_namespace),
+        format!("network namespace {}", plan.engine_namespace),
         format!("network link {}", plan.host_link),
         format!("mount {}", mounted.display()),
         format!("directory {}", scratch.display()),
