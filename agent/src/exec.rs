@@ -98,7 +98,7 @@ fn watch(request: &Exec, started: Instant, child: &mut std::process::Child) -> s
     let mut stdout = Stream::new(child.stdout.take().ok_or_else(gone)?, limit)?;
     let mut stderr = Stream::new(child.stderr.take().ok_or_else(gone)?, limit)?;
     let mut buffer = vec![0_u8; 65536];
-    let pidfd = sys::pidfd(pid)?;
+    let end_of_child = sys::end_of(pid)?;
     let deadline = started + Duration::from_millis(request.timeout_ms);
     let mut timed_out = false;
     let (wall, ended) = loop {
@@ -106,7 +106,7 @@ fn watch(request: &Exec, started: Instant, child: &mut std::process::Child) -> s
         let left = deadline.saturating_duration_since(Instant::now()).as_millis() + 1;
         let left = u64::try_from(left).unwrap_or(u64::MAX);
         let left = if timed_out { 10_000 } else { left };
-        let [out, err, end] = sys::poll_readable([stdout.fd(), stderr.fd(), pidfd.as_raw_fd()], left)?;
+        let [out, err, end] = sys::poll_readable([stdout.fd(), stderr.fd(), end_of_child.as_raw_fd()], left)?;
         if end {
             let wall = started.elapsed();
             // Before the wait: until then the number cannot have been given to another process group.

@@ -158,16 +158,34 @@ pub fn power_off() -> ! {
     }
 }
 
-/// `pidfd_open(2)`: becomes readable when the process ends.
-pub fn pidfd(pid: u32) -> io::Result<OwnedFd> {
+/// A descriptor that becomes readable when a child ends, without reaping it: `pidfd_open(2)`, and where a kernel has
+/// none (gVisor's), a pipe whose other end a thread holds while it waits.
+pub fn end_of(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: integers in, a new descriptor out, owned by nobody else.
-    unsafe {
-        let fd = libc::syscall(libc::SYS_pidfd_open, pid_t(pid), 0);
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?))
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid_t(pid), 0) };
+    if fd >= 0 {
+        let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+        // SAFETY: it was just opened.
+        return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
     }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ENOSYS) { waited_for(pid) } else { Err(error) }
+}
+
+/// The reading end of a pipe that is closed at the other end when the child has ended.
+fn waited_for(pid: u32) -> io::Result<OwnedFd> {
+    let (reader, writer) = io::pipe()?;
+    std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+        // SAFETY: siginfo_t is plain data for which zero is valid; WNOWAIT leaves the child to whoever reaps it.
+        unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            while libc::waitid(libc::P_PID, pid, &raw mut info, libc::WEXITED | libc::WNOWAIT) != 0
+                && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+            {}
+        }
+        drop(writer);
+    })?;
+    Ok(reader.into())
 }
 
 /// Makes reads of `fd` return at once.
@@ -446,4 +464,21 @@ pub fn sync_filesystem(file: &std::fs::File) -> io::Result<()> {
     // SAFETY: the descriptor is open for the whole call.
     check(unsafe { libc::syncfs(file.as_raw_fd()) })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_child_is_told_without_a_pidfd_and_leaves_it_to_be_reaped() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "read line; exit 3"]);
+        let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("starts");
+        let ended = waited_for(child.id()).expect("watched");
+        assert_eq!(poll_readable([ended.as_raw_fd()], 20).expect("polled"), [false], "it still runs");
+        drop(child.stdin.take());
+        assert_eq!(poll_readable([ended.as_raw_fd()], 10_000).expect("polled"), [true]);
+        assert_eq!(child.wait().expect("reaped").code(), Some(3));
+    }
 }
