@@ -39,11 +39,11 @@ impl Workload for Syscalls {
     }
 
     fn cases(&self, profile: Profile) -> Vec<Case> {
-        // 100 to 250 ms natively; the study's length in the full profile.
+        // 100 to 200 ms natively; the study's length in the full profile.
         let longer = if profile == Profile::Full { 150 } else { 1 };
         let emulation = Emulation::LeftOut(HANDED_OVER);
         vec![
-            case(profile, "null", 20_000 * longer, NULL, parse_null),
+            case(profile, "null", 10_000 * longer, NULL, parse_null),
             Case { emulation, ..case(profile, "switch", 20_000 * longer, SWITCH, parse_switch) },
             case(profile, "fork", 300 * longer, FORK, parse_fork),
         ]
@@ -79,7 +79,7 @@ fn case(
         }),
         slices: 1,
         share: 1.0,
-        trial_s: if profile == Profile::Full { 30.0 } else { 0.25 },
+        trial_s: if profile == Profile::Full { 20.0 } else { 0.15 },
         emulation: Emulation::Runs,
     }
 }
