@@ -106,7 +106,9 @@ fn what(trial: &Trial) -> String {
 /// A command line for a table: no pipes, and not endless.
 fn shown(argv: &[String]) -> String {
     const MOST: usize = 110;
-    let line = argv.join(" ").replace("/usr/local/bin/", "").replace('|', "\\|");
+    // A script has several lines, a row of a table one.
+    let words: Vec<&str> = argv.iter().flat_map(|word| word.split_whitespace()).collect();
+    let line = words.join(" ").replace("/usr/local/bin/", "").replace('|', "\\|");
     if line.chars().count() <= MOST {
         return line;
     }
@@ -163,5 +165,6 @@ mod tests {
     fn a_pipe_in_a_command_does_not_break_the_table() {
         assert_eq!(shown(&["sh".into(), "a|b".into()]), "sh a\\|b");
         assert!(shown(&vec!["word".to_owned(); 100]).ends_with(" ..."));
+        assert_eq!(shown(&["sh".to_owned(), "\nset -e\nrun\n".to_owned()]), "sh set -e run");
     }
 }

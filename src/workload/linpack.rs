@@ -88,7 +88,7 @@ impl Workload for Linpack {
             Profile::Smoke => vec![case::<800, 10>(profile, gflops(), parse::<800, 10>, 0.9)],
             Profile::Standard => vec![case::<1000, 20>(profile, gflops(), parse::<1000, 20>, 2.1)],
             // 40 % of the memory of a guest with 1 GiB, the smallest of the environments: 7,000^2 * 8 bytes.
-            Profile::Full => vec![case::<7000, 3>(profile, cross_checked(), parse_full, 120.0)],
+            Profile::Full => vec![case::<7000, 3>(profile, cross_checked(), parse_full, 170.0)],
         }
     }
 }
