@@ -10,7 +10,7 @@ use crate::host::{memory, processors};
 use crate::model::{Base, CpuList, EnvironmentName};
 use crate::store::DirectoryStore;
 use crate::sweep::plan;
-use crate::workload::{self, Case, Profile};
+use crate::workload::{self, Case, Profile, Size};
 use std::path::Path;
 
 /// The environment called `name`.
@@ -92,8 +92,13 @@ pub fn store(config: &Config) -> DirectoryStore {
 }
 
 /// All cases of a profile.
-pub fn all_cases(profile: Profile) -> Vec<Case> {
-    workload::all().iter().flat_map(|w| w.cases(profile)).collect()
+pub fn all_cases(config: &Config, profile: Profile) -> Vec<Case> {
+    cases_of(Size { profile, memory_mib: memory_mib(config, profile) })
+}
+
+/// All cases of a size.
+pub fn cases_of(size: Size) -> Vec<Case> {
+    workload::all().iter().flat_map(|w| w.cases(size)).collect()
 }
 
 /// Digest of everything of a profile that two comparable sweeps must share: all its cases, and the guest's shape.
@@ -104,5 +109,5 @@ pub fn parameters(config: &Config, profile: Profile) -> String {
         "{} MiB, processors {system}, client {client}; guest: {} CPUs, data {} MiB",
         guest.memory_mib, guest.cpus, guest.data_mib
     );
-    plan::parameters(&all_cases(profile), &shape)
+    plan::parameters(&all_cases(config, profile), &shape)
 }

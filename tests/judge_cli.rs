@@ -98,7 +98,7 @@ fn stored(day: u32, toll: f64) -> Sweep {
         resumed: 0,
         partial: false,
         fingerprint: Fingerprint::default(),
-        timing: Timing { wall_s: 30.0, in_trials_s: 20.0 },
+        timing: Timing { wall_s: 30.0, in_trials_s: 20.0, ..Timing::default() },
         accepted: Some(AcceptedBy {
             at: started_at,
             by: "gate".into(),

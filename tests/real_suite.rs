@@ -37,7 +37,9 @@ async fn every_cell_of_the_smoke_profile_is_measured_or_says_why_not() {
         match cell["state"].as_str().expect("a state") {
             "ok" => {}
             // Only an emulated guest may leave something out here.
-            "unavailable" => assert!(cell["environment"] == "kvm" && reason.contains("TCG"), "{name}: {reason}"),
+            "unavailable" => {
+                assert!(cell["environment"] == "kvm" && reason.contains("TCG"), "{name}: {reason}");
+            }
             other => panic!("{name} is {other}: {reason}"),
         }
     }
@@ -98,9 +100,12 @@ async fn a_guest_and_a_container_that_are_killed_fail_their_cells_and_nothing_el
     let ended = tokio::task::block_in_place(|| child.wait_with_output().expect("ended"));
     assert!(ended.status.success(), "docker was measured: {}", text(&ended.stderr));
     let sweep = stored(&bed);
-    for (environment, state) in
-        [("native", "ok"), ("docker", "ok"), ("docker+nat", "measurement-failed"), ("kvm", "measurement-failed")]
-    {
+    for (environment, state) in [
+        ("native", "ok"),
+        ("docker", "ok"),
+        ("docker+nat", "measurement-failed"),
+        ("kvm", "measurement-failed"),
+    ] {
         let cells = sweep["cells"].as_array().expect("cells");
         let cell = cells.iter().find(|c| c["environment"] == environment).expect("the cell");
         assert_eq!(cell["state"], state, "{cell}");

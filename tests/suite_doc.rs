@@ -13,7 +13,8 @@ const EXAMPLE: [&str; 2] = ["<!-- src/workload/randomaccess.rs -->\n", "<!-- end
 
 /// The text with what is between the marks replaced.
 fn with(text: &str, [begin, end]: [&str; 2], made: &str) -> String {
-    let (before, rest) = text.split_once(begin).unwrap_or_else(|| panic!("docs/suite.md has no mark {begin}"));
+    let (before, rest) =
+        text.split_once(begin).unwrap_or_else(|| panic!("docs/suite.md has no mark {begin}"));
     let (_, after) = rest.split_once(end).unwrap_or_else(|| panic!("docs/suite.md has no mark {end}"));
     format!("{before}{begin}{made}{end}{after}")
 }

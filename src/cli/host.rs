@@ -78,7 +78,7 @@ fn fingerprint_text(now: &Fingerprint, class: &str) -> String {
 pub async fn doctor(config: &Config, args: &DoctorArgs) -> Result<Outcome, Failure> {
     let mut findings = Preflight::new(Path::new("/"), &config.state).run().await;
     let mut seen = std::collections::BTreeSet::new();
-    for case in wiring::all_cases(Profile::Full) {
+    for case in wiring::all_cases(config, Profile::Full) {
         for name in case.environments.into_iter().filter(|e| seen.insert(e.clone())) {
             let label = format!("environment {name}");
             findings.push(match wiring::environment(&name, config, Profile::Full).check().await {

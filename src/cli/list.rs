@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 /// Runs it.
 pub async fn list(config: &Config, args: &ListArgs) -> Result<Outcome, Failure> {
-    let cases = wiring::all_cases(args.profile);
+    let cases = wiring::all_cases(config, args.profile);
     let mut missing: BTreeMap<EnvironmentName, Option<String>> = BTreeMap::new();
     for name in cases.iter().flat_map(|c| &c.environments) {
         if !missing.contains_key(name) {

@@ -112,7 +112,7 @@ mod tests {
             resumed: 0,
             partial: false,
             fingerprint: Fingerprint::default(),
-            timing: Timing { wall_s: took_s, in_trials_s: in_trials as f64 },
+            timing: Timing { wall_s: took_s, in_trials_s: in_trials as f64, ..Timing::default() },
             accepted: None,
             proofs: Vec::new(),
             cells: walls.iter().map(cell).collect(),

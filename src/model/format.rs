@@ -4,7 +4,7 @@
 /// Of `baselines/**/<sweep>.json` and `sweeps/<sweep>.json`.
 pub const SWEEP_FORMAT: u32 = 1;
 /// Of a sweep's journal.
-pub const JOURNAL_FORMAT: u32 = 1;
+pub const JOURNAL_FORMAT: u32 = 2;
 /// Of `judge --format json`.
 pub const JUDGEMENT_FORMAT: u32 = 1;
 /// Of `gate --format json`.

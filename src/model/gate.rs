@@ -1,5 +1,6 @@
 //! The result of a gate: the JSON of `gate --format json`, and what every report is made from.
 
+use super::sweep::Harness;
 use super::{
     Better, CellState, Change, EnvironmentName, Fingerprint, HostClass, Judgement, Proof, SelfTest, Sweep,
     SweepId, Timing,
@@ -106,11 +107,19 @@ pub struct TimingSummary {
     pub in_trials_s: f64,
     /// 1 - `in_trials / wall`.
     pub harness_share: f64,
+    /// Where that went, as far as it is known.
+    #[serde(default, skip_serializing_if = "Harness::is_unknown")]
+    pub harness: Harness,
 }
 
 impl From<Timing> for TimingSummary {
     fn from(t: Timing) -> Self {
-        Self { wall_s: t.wall_s, in_trials_s: t.in_trials_s, harness_share: t.harness_share() }
+        Self {
+            wall_s: t.wall_s,
+            in_trials_s: t.in_trials_s,
+            harness_share: t.harness_share(),
+            harness: t.harness,
+        }
     }
 }
 

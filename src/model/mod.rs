@@ -30,5 +30,5 @@ pub use power::{CommonPlan, MetricPower, Power, PowerSummary};
 pub use proof::Proof;
 pub use samples::{Comparability, MetricInfo, SeriesKey, SweepSamples};
 pub use self_test::{FalseAlarms, FamilyAlarms, SelfTest};
-pub use sweep::{AcceptedBy, Cell, CellState, CellTrials, Series, Sweep, Timing};
+pub use sweep::{AcceptedBy, Cell, CellState, CellTrials, Harness, Series, Sweep, Timing};
 pub use verdict::{Absolute, Attribution, CommonMode, Decision, Effort, Judgement, Verdict, VerdictKind};

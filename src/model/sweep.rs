@@ -80,6 +80,31 @@ pub struct Timing {
     pub wall_s: f64,
     /// Sum of the wall times that the agents measured around their trials, seconds.
     pub in_trials_s: f64,
+    /// Where the rest went, as far as the journal tells.
+    #[serde(default, skip_serializing_if = "Harness::is_unknown")]
+    pub harness: Harness,
+}
+
+/// Parts of a sweep that are not trials that count, seconds. What is missing to the whole went by between trials: fresh
+/// instances, dispatch, proofs, the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Harness {
+    /// Until all environments were up and proven.
+    pub starting_s: f64,
+    /// Then until all was laid out and every server answered.
+    pub preparing_s: f64,
+    /// Then until the first trial that counts.
+    pub warming_up_s: f64,
+    /// After the last trial, until everything was gone.
+    pub stopping_s: f64,
+}
+
+impl Harness {
+    /// Whether nothing is known, as of a samples CSV or an older sweep.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Timing {

@@ -21,7 +21,7 @@ pub(super) fn selected(
     profile: Profile,
     only: &[String],
 ) -> Result<Vec<Case>, PipelineError> {
-    let all = wiring::all_cases(profile);
+    let all = wiring::all_cases(config, profile);
     for wanted in only {
         if !all.iter().any(|c| c.workload == wanted || label(c) == *wanted) {
             let known: Vec<String> = all.iter().map(label).collect();

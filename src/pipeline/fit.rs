@@ -84,7 +84,7 @@ mod tests {
 
     fn smoke() -> (Vec<Case>, Vec<EnvironmentName>) {
         let names = ["native", "docker", "kvm"].map(|n| n.parse().expect("a name"));
-        (crate::wiring::all_cases(Profile::Smoke), names.to_vec())
+        (crate::wiring::cases_of(crate::workload::Size::of(Profile::Smoke)), names.to_vec())
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn rounds_of_cases(
     let last = judge_sweeps(baselines, std::slice::from_ref(newest), policy);
     let rounds = Rounds::from(config.profile(profile).rounds);
     let nominal: BTreeMap<String, u32> =
-        wiring::all_cases(profile).iter().map(|case| (label(case), rounds.of(case))).collect();
+        wiring::all_cases(config, profile).iter().map(|case| (label(case), rounds.of(case))).collect();
     let of = |case: &str| nominal.get(case).copied().unwrap_or(rounds.nominal);
     allocate(&last.verdicts, &allocate::round_costs(newest), of)
 }

@@ -19,7 +19,7 @@ use crate::sweep::{
     CellSet, Crew, Header, Journal, Limits, Plan, Progress, Recorded, Rounds, SECOND, Step, SweepError,
 };
 use crate::wiring;
-use crate::workload::{Case, Profile};
+use crate::workload::{Case, Profile, Size};
 use chrono::Utc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -186,6 +186,7 @@ async fn begin(
         tollgate: env!("CARGO_PKG_VERSION").to_owned(),
         host_class: host_class(config),
         profile,
+        memory_mib: wiring::memory_mib(config, profile),
         rounds: rounds.nominal,
         case_rounds: rounds.cases,
         warmup_rounds: settings.warmup_rounds,
@@ -207,10 +208,9 @@ async fn begin(
 
 /// The plan of a journal's header, and every cell that was wanted.
 fn plan_of(header: &Header) -> (Plan, Vec<PlannedCase>) {
-    let cases: Vec<Case> = wiring::all_cases(header.profile)
-        .into_iter()
-        .filter(|c| header.workloads.contains(&label(c)))
-        .collect();
+    let size = Size { profile: header.profile, memory_mib: header.memory_mib };
+    let cases: Vec<Case> =
+        wiring::cases_of(size).into_iter().filter(|c| header.workloads.contains(&label(c))).collect();
     let cases = chosen(cases, header.cells.as_ref());
     let rounds = header.rounds();
     let plan =
@@ -399,7 +399,7 @@ mod tests {
             names.iter().map(|n| n.parse().expect("a name")).collect()
         };
         let whole = Header {
-            workloads: wiring::all_cases(Profile::Smoke).iter().map(label).collect(),
+            workloads: wiring::cases_of(Size::of(Profile::Smoke)).iter().map(label).collect(),
             environments: names(&["native", "docker", "docker+layer"]),
             case_rounds: [("fio/randread-qd16".to_owned(), 5)].into(),
             ..crate::sweep::fixtures::header()

@@ -15,7 +15,7 @@ pub fn is_whole(config: &Config, measured: &Sweep) -> bool {
 /// Whether a sweep has every cell that the profile is configured to measure.
 fn covers(config: &Config, profile: Profile, measured: &Sweep) -> bool {
     let settings = config.profile(profile);
-    let wanted = wiring::all_cases(profile)
+    let wanted = wiring::all_cases(config, profile)
         .into_iter()
         .filter(|c| settings.workloads.as_ref().is_none_or(|names| names.iter().any(|n| n == c.workload)));
     wanted.into_iter().all(|case| {
@@ -57,7 +57,7 @@ pub(super) mod fixtures {
         let mut sweep = crate::pipeline::confirm::fixtures::sweep(&[], 1.0);
         sweep.rounds = config.profile(Profile::Smoke).rounds;
         sweep.parameters = wiring::parameters(config, Profile::Smoke);
-        for case in wiring::all_cases(Profile::Smoke) {
+        for case in wiring::all_cases(config, Profile::Smoke) {
             sweep.cells.extend(case.environments.iter().map(|environment| Cell {
                 workload: case.workload.to_owned(),
                 case: case.name.clone(),

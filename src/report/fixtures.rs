@@ -5,8 +5,8 @@ mod baselines;
 use crate::model::format::{GATE_FORMAT, JUDGEMENT_FORMAT};
 use crate::model::{
     Attribution, Better, CellState, CellSummary, Change, CommonMode, Component, Confirmation,
-    ConfirmingSweep, Decision, Drift, DriftKind, EnvironmentName, Fingerprint, GateResult, Judgement, Proof,
-    TimingSummary, Verdict, VerdictKind,
+    ConfirmingSweep, Decision, Drift, DriftKind, EnvironmentName, Fingerprint, GateResult, Harness,
+    Judgement, Proof, TimingSummary, Verdict, VerdictKind,
 };
 pub use baselines::{power, power_of_few, self_tests};
 use chrono::{TimeZone, Utc};
@@ -219,7 +219,12 @@ fn base(judgement: Judgement, cells: Vec<CellSummary>) -> GateResult {
         fingerprint: fingerprint(),
         cells,
         proofs: proofs(),
-        timing: TimingSummary { wall_s: 290.0, in_trials_s: 188.5, harness_share: 0.35 },
+        timing: TimingSummary {
+            wall_s: 290.0,
+            in_trials_s: 188.5,
+            harness_share: 0.35,
+            harness: Harness { starting_s: 30.0, preparing_s: 31.0, warming_up_s: 20.5, stopping_s: 8.0 },
+        },
         baseline: Some("accepted: nothing regressed".into()),
         confirmation: None,
         self_test: None,
@@ -415,7 +420,7 @@ pub fn not_measured() -> GateResult {
     result.baseline = None;
     result.accelerator = None;
     result.proofs = Vec::new();
-    result.timing = TimingSummary { wall_s: 12.4, in_trials_s: 0.0, harness_share: 1.0 };
+    result.timing = TimingSummary { wall_s: 12.4, harness_share: 1.0, ..TimingSummary::default() };
     result
 }
 

@@ -1,7 +1,7 @@
 //! The suite in Markdown tables, from the code: `docs/suite.md` holds them, and a test holds it to them.
 
 use crate::model::{MetricSpec, Scale};
-use crate::workload::{self, Case, Emulation, Placement, Profile, Trial};
+use crate::workload::{self, Case, Emulation, Placement, Profile, Size, Trial};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -25,7 +25,7 @@ fn listed() -> Vec<Listed> {
     let mut all: Vec<Listed> = Vec::new();
     for workload in workload::all() {
         for profile in PROFILES {
-            for case in workload.cases(profile) {
+            for case in workload.cases(Size::of(profile)) {
                 let known =
                     all.iter_mut().find(|l| l.case.workload == case.workload && l.case.name == case.name);
                 match known {
@@ -152,7 +152,7 @@ mod tests {
     fn every_case_and_metric_of_every_profile_is_in_the_tables() {
         let text = suite_markdown();
         for profile in PROFILES {
-            for case in workload::all().iter().flat_map(|w| w.cases(profile)) {
+            for case in workload::all().iter().flat_map(|w| w.cases(Size::of(profile))) {
                 assert!(text.contains(&format!("`{}/{}`", case.workload, case.name)), "{}", case.name);
                 for metric in &case.metrics {
                     assert!(text.contains(metric.about), "{}/{}", case.workload, metric.metric);

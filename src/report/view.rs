@@ -301,12 +301,29 @@ fn badness(row: &TollRow) -> u8 {
     }
 }
 
-/// `35 % of 4 min 50 s was the harness's own`; none where nothing ran.
+/// `35 % of 4 min 50 s was the harness's own: starting 30.0 s, ...`; none where nothing ran.
 pub fn timing(result: &GateResult) -> Option<String> {
     let t = result.timing;
-    (t.wall_s > 0.0).then(|| {
-        format!("{:.0} % of {} was the harness's own", t.harness_share * 100.0, number::duration(t.wall_s))
-    })
+    if t.wall_s <= 0.0 {
+        return None;
+    }
+    let whole = number::duration(t.wall_s);
+    let text = format!("{:.0} % of {whole} was the harness's own", t.harness_share * 100.0);
+    let h = t.harness;
+    if h.is_unknown() {
+        return Some(text);
+    }
+    let parts = h.starting_s + h.preparing_s + h.warming_up_s + h.stopping_s;
+    let between = (t.wall_s - t.in_trials_s - parts).max(0.0);
+    let named = [
+        ("starting", h.starting_s),
+        ("preparing", h.preparing_s),
+        ("warming up", h.warming_up_s),
+        ("between trials", between),
+        ("stopping", h.stopping_s),
+    ];
+    let named = named.map(|(what, seconds)| format!("{what} {}", number::duration(seconds)));
+    Some(format!("{text}: {}", named.join(", ")))
 }
 
 /// The command that makes such a sweep again. A profile that is not one plain word is quoted for the shell.

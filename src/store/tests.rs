@@ -20,7 +20,7 @@ fn sweep(tail: u32) -> Sweep {
         finished_at: started_at,
         resumed: 0,
         fingerprint: Fingerprint::default(),
-        timing: Timing { wall_s: 2.0, in_trials_s: 1.5 },
+        timing: Timing { wall_s: 2.0, in_trials_s: 1.5, ..Timing::default() },
         accepted: None,
         proofs: Vec::new(),
         cells: Vec::new(),

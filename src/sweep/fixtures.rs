@@ -54,6 +54,7 @@ pub fn header() -> Header {
         tollgate: "0.1.0".into(),
         host_class: "test".parse().expect("a name"),
         profile: Profile::Smoke,
+        memory_mib: 1024,
         rounds: 3,
         case_rounds: BTreeMap::new(),
         warmup_rounds: 0,

@@ -25,6 +25,8 @@ pub struct Header {
     pub host_class: HostClass,
     /// Profile.
     pub profile: crate::workload::Profile,
+    /// Memory of every environment, MiB.
+    pub memory_mib: u32,
     /// Rounds.
     pub rounds: u32,
     /// Rounds of the cases that have another number: `workload/case` -> rounds.
@@ -119,6 +121,13 @@ pub enum Line {
     },
     /// What the started environments are, for the fingerprint's context: `accelerator` -> `tcg`.
     Facts(BTreeMap<String, String>),
+    /// A part of the sweep has ended.
+    Ended {
+        /// Which.
+        part: Part,
+        /// Milliseconds since the start of this run.
+        at_ms: u64,
+    },
     /// The sweep is complete.
     Finished {
         /// When.
@@ -126,6 +135,20 @@ pub enum Line {
         /// Milliseconds since the start of this run.
         at_ms: u64,
     },
+}
+
+/// Parts of a sweep, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Environments are started and proven.
+    Starting,
+    /// Files are laid out, servers started.
+    Preparing,
+    /// Rounds that do not count.
+    WarmingUp,
+    /// Rounds that count.
+    Measuring,
 }
 
 /// Why a journal cannot be written or read.

@@ -1,7 +1,7 @@
 //! Before the first trial: start, prove, lay out, warm.
 
 use super::SweepError;
-use super::journal::Line;
+use super::journal::{Line, Part};
 use super::perform::{exec, failure, inside};
 use super::progress::Step;
 use super::run::{ClientPlace, Crew, Limits, Member, Runner, Slot};
@@ -30,6 +30,7 @@ impl Runner<'_> {
         }
         self.journal.append(&Line::Facts(facts))?;
         self.prove_all().await?;
+        self.ended(Part::Starting)?;
         self.progress.step(Step::Preparing);
         for environment in self.slots.keys().cloned().collect::<Vec<_>>() {
             self.prepare_one(&environment).await?;

@@ -1,9 +1,11 @@
 //! From a journal to the record of a sweep. Pure: the same journal always gives the same record.
 
-use super::journal::{Line, Recorded, TrialRecord};
+use super::journal::{Line, Part, Recorded, TrialRecord};
 use super::plan::{Plan, PlannedCase, label};
 use crate::model::format::SWEEP_FORMAT;
-use crate::model::{Base, Cell, CellState, CellTrials, EnvironmentName, Proof, Series, Sweep, Timing};
+use crate::model::{
+    Base, Cell, CellState, CellTrials, EnvironmentName, Harness, Proof, Series, Sweep, Timing,
+};
 use crate::workload::Case;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -241,24 +243,49 @@ fn values(
 
 /// Sums over the runs of the sweep; the time between two runs does not count.
 fn timing(recorded: &Recorded) -> Timing {
-    let mut wall_ms = 0;
-    let mut this_run = 0;
+    let mut timing = Timing::default();
     let mut in_trials_ns = 0;
+    // When this run's last line was written, and its last part ended.
+    let (mut at, mut ended) = (0, 0);
     for line in &recorded.lines {
         match line {
             Line::Run { .. } => {
-                wall_ms += this_run;
-                this_run = 0;
+                timing.wall_s += seconds(at);
+                (at, ended) = (0, 0);
             }
             Line::Trial(t) => {
-                this_run = t.at_ms;
+                at = t.at_ms;
                 in_trials_ns += t.usage.map_or(0, |u| u.wall_ns);
             }
-            Line::Finished { at_ms, .. } => this_run = *at_ms,
+            Line::Ended { part, at_ms } => {
+                at = *at_ms;
+                let took = seconds(at.saturating_sub(ended));
+                ended = at;
+                match part {
+                    Part::Starting => timing.harness.starting_s += took,
+                    Part::Preparing => timing.harness.preparing_s += took,
+                    Part::WarmingUp => timing.harness.warming_up_s += took,
+                    Part::Measuring => {}
+                }
+            }
+            Line::Finished { at_ms, .. } => {
+                at = *at_ms;
+                timing.harness.stopping_s += seconds(at.saturating_sub(ended));
+            }
             _ => {}
         }
     }
-    Timing { wall_s: (wall_ms + this_run) as f64 / 1e3, in_trials_s: in_trials_ns as f64 / 1e9 }
+    timing.wall_s += seconds(at);
+    timing.in_trials_s = in_trials_ns as f64 / 1e9;
+    if timing.harness.preparing_s <= 0.0 {
+        // A journal that tells no parts.
+        timing.harness = Harness::default();
+    }
+    timing
+}
+
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1e3
 }
 
 #[cfg(test)]
@@ -356,6 +383,20 @@ mod tests {
         assert_eq!(sweep.series[0].values, [Some(1.0), Some(30.0), None]);
         assert_eq!(sweep.resumed, 1);
         assert!((sweep.timing.wall_s - 4.0).abs() < 1e-9, "2 s of each run: {}", sweep.timing.wall_s);
+    }
+
+    #[test]
+    fn the_time_of_the_harness_is_told_by_its_parts() {
+        let ended = |part, at_ms| Line::Ended { part, at_ms };
+        let mut lines = vec![run(), ended(Part::Starting, 2_000), ended(Part::Preparing, 5_000)];
+        lines.push(ended(Part::WarmingUp, 6_000));
+        lines.extend(rounds("native", [Some(1.0); 3]));
+        lines.push(ended(Part::Measuring, 10_000));
+        lines.push(Line::Finished { at: DateTime::UNIX_EPOCH, at_ms: 11_500 });
+        let (plan, recorded, wanted) = recorded(lines);
+        let timing = assemble(&plan, &recorded, &wanted, DateTime::UNIX_EPOCH).timing;
+        let expected = Harness { starting_s: 2.0, preparing_s: 3.0, warming_up_s: 1.0, stopping_s: 1.5 };
+        assert_eq!((timing.harness, timing.wall_s), (expected, 11.5));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runs a plan: environments are started, proven and prepared, then its blocks are worked off with a journal.
 
 use super::cells::Cells;
-use super::journal::{Journal, JournalError, Line, TrialRecord};
+use super::journal::{Journal, JournalError, Line, Part, TrialRecord};
 use super::perform::at_client;
 use super::plan::{Block, Plan, label};
 use super::progress::{Progress, Step};
@@ -133,6 +133,12 @@ impl Runner<'_> {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Notes that a part of the sweep is over.
+    pub(super) fn ended(&mut self, part: Part) -> Result<(), SweepError> {
+        let at_ms = self.at_ms();
+        Ok(self.journal.append(&Line::Ended { part, at_ms })?)
+    }
+
     pub(super) fn check_cancelled(&self) -> Result<(), SweepError> {
         if self.cancel.is_cancelled() { Err(SweepError::Cancelled) } else { Ok(()) }
     }
@@ -148,6 +154,7 @@ impl Runner<'_> {
             prepared = self.prepare(crew) => prepared?,
             () = cancel.cancelled() => return Err(SweepError::Cancelled),
         }
+        self.ended(Part::Preparing)?;
         self.progress.step(Step::WarmingUp);
         // What the harness starts afresh in each trial has nothing to be warmed.
         let warmed = |block: &&Block| {
@@ -160,9 +167,10 @@ impl Runner<'_> {
                 self.trial(block, environment).await?;
             }
         }
+        self.ended(Part::WarmingUp)?;
         self.blocks(done).await?;
         self.prove_all().await?;
-        Ok(())
+        self.ended(Part::Measuring)
     }
 
     async fn blocks(&mut self, done: &BTreeSet<usize>) -> Result<(), SweepError> {

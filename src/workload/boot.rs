@@ -1,7 +1,8 @@
 //! boot: how long until the first byte comes from inside, one instance at a time.
 
 use super::{
-    Case, Emulation, InstancesReport, InstancesTrial, ParseError, Places, Profile, Trial, Values, Workload,
+    Case, Emulation, InstancesReport, InstancesTrial, ParseError, Places, Profile, Size, Trial, Values,
+    Workload,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 
@@ -20,7 +21,7 @@ impl Workload for Boot {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         vec![Case {
             workload: NAME,
             name: "first-byte".to_owned(),

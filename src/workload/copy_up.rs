@@ -5,8 +5,8 @@
 //! before. How deep the lower layer lies is not varied: the bench image is imported, and so has one layer.
 
 use super::{
-    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Trial, Values,
-    Workload, agent_report,
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Size, Trial,
+    Values, Workload, agent_report,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
@@ -28,7 +28,7 @@ impl Workload for CopyUp {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         SIZES.iter().map(|(size, trial_s)| case(profile, size, *trial_s)).collect()
     }
 }
@@ -39,7 +39,7 @@ fn case(profile: Profile, size: &str, trial_s: f64) -> Case {
         workload: NAME,
         name: format!("file-{size}"),
         metrics: metrics(),
-        environments: Places::of(profile, &["docker", "docker+layer"]).drivers().all(),
+        environments: Places::of(profile, &["docker", "docker+layer"]).drivers_of_fresh().all(),
         // In a layer this prepares the instance that stays up, and no fresh one.
         prepare: vec![CommandTemplate::agent(
             &["first-write", "--file", &file, "--prepare-from", &source],

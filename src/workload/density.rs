@@ -1,7 +1,8 @@
 //! density: what idle instances cost in memory.
 
 use super::{
-    Case, Emulation, InstancesReport, InstancesTrial, ParseError, Places, Profile, Trial, Values, Workload,
+    Case, Emulation, InstancesReport, InstancesTrial, ParseError, Places, Profile, Size, Trial, Values,
+    Workload,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 
@@ -20,12 +21,11 @@ impl Workload for Density {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         let count = if profile == Profile::Full { 200 } else { 5 };
-        // Five emulated boots take longer than everything else in a round of the smoke profile.
         let emulation = match profile {
-            Profile::Smoke => Emulation::LeftOut("five emulated guests take longer than the rest of a round"),
-            _ => Emulation::Runs,
+            Profile::Full => Emulation::Runs,
+            _ => Emulation::LeftOut("five emulated guests take longer than the rest of a round"),
         };
         vec![Case {
             workload: NAME,

@@ -1,6 +1,6 @@
 //! image: load and unpack an image into the engine.
 
-use super::{Case, Emulation, LoadReport, LoadTrial, Places, Profile, Trial, Workload};
+use super::{Case, Emulation, LoadReport, LoadTrial, Places, Profile, Size, Trial, Workload};
 use crate::model::{Better, Family, MetricSpec, Scale};
 
 /// The workload.
@@ -21,7 +21,7 @@ impl Workload for Image {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         let (name, of, trial_s) = match profile {
             Profile::Smoke | Profile::Standard => ("load-part", PART, 1.5),
             Profile::Full => ("load-all", &[][..], 20.0),

@@ -2,10 +2,10 @@
 //! storage drivers scale, and of the exec driver, which is the OCI runtime today.
 
 use super::{
-    Case, Emulation, InstanceTimes, InstancesReport, InstancesTrial, ParseError, Places, Profile, Trial,
-    Values, Workload,
+    Case, Emulation, InstanceTimes, InstancesReport, InstancesTrial, ParseError, Places, Profile, Size,
+    Trial, Values, Workload,
 };
-use crate::model::{Better, Family, MetricSpec, Scale};
+use crate::model::{Better, EnvironmentName, Family, MetricSpec, Scale};
 
 /// The workload.
 #[derive(Debug)]
@@ -22,10 +22,9 @@ impl Workload for Lifecycle {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         let (count, widths): (u32, &[u32]) = match profile {
-            Profile::Smoke => (10, &[1, 4]),
-            Profile::Standard => (20, &[1, 4]),
+            Profile::Smoke | Profile::Standard => (10, &[1, 4]),
             Profile::Full => (1000, &[1, 4, 16]),
         };
         widths.iter().map(|parallel| case(profile, count, *parallel)).collect()
@@ -37,7 +36,7 @@ fn case(profile: Profile, count: u32, parallel: u32) -> Case {
         workload: NAME,
         name: format!("{count}-p{parallel}"),
         metrics: metrics(),
-        environments: Places::of(profile, &["docker"]).drivers().runtimes().all(),
+        environments: environments(profile, parallel),
         prepare: Vec::new(),
         server: None,
         trial: Trial::Instances(InstancesTrial {
@@ -53,6 +52,15 @@ fn case(profile: Profile, count: u32, parallel: u32) -> Case {
         trial_s: 0.5 * f64::from(count),
         emulation: Emulation::Runs,
     }
+}
+
+/// One after another is the question of how long one takes; the axes differ where several contend.
+fn environments(profile: Profile, parallel: u32) -> Vec<EnvironmentName> {
+    let places = Places::of(profile, &["docker"]);
+    if parallel == 1 && profile == Profile::Standard {
+        return places.all();
+    }
+    places.drivers_of_fresh().runtimes().all()
 }
 
 fn metrics() -> Vec<MetricSpec> {

@@ -7,7 +7,7 @@
 
 use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
-    Trial, Values, Workload, agent_report,
+    Size, Trial, Values, Workload, agent_report,
 };
 use crate::model::{Better, CgroupMemory, Family, MetricSpec, Scale};
 use serde::Deserialize;
@@ -28,12 +28,12 @@ impl Workload for Memory {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
-        // The faults of the full profile fit into a guest of 1 GiB.
+    fn cases(&self, Size { profile, memory_mib }: Size) -> Vec<Case> {
         let (touched, held) = match profile {
             Profile::Smoke => (128, 128),
             Profile::Standard => (256, 256),
-            Profile::Full => (512, 4096),
+            // Half of the memory.
+            Profile::Full => (memory_mib / 2, memory_mib / 2),
         };
         vec![faults(profile, touched), accounting(profile, held), oom(profile, held)]
     }
@@ -51,7 +51,8 @@ fn faults(profile: Profile, mib: u32) -> Case {
             "pages of fresh anonymous memory touched per second, each a page fault (getrusage(2), ru_minflt): a guest pays \
              for its own page table and the host's, a container for its cgroup's counter",
         )],
-        environments: Places::of(profile, &["docker", "kvm"]).runtimes().tuned().all(),
+        // gVisor counts no faults.
+        environments: Places::of(profile, &["docker", "kvm"]).runtimes_but(&["runsc"]).tuned().all(),
         prepare: Vec::new(),
         server: None,
         trial: Trial::Command(CommandTrial {

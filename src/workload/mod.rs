@@ -58,14 +58,37 @@ impl Profile {
     }
 }
 
+/// What cases are sized by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// The profile.
+    pub profile: Profile,
+    /// Memory of every environment, MiB. The full profile scales the study's sizes to it; the others need 1 GiB.
+    pub memory_mib: u32,
+}
+
+impl Size {
+    /// With 1 GiB, which is what smoke and standard have unless configured.
+    pub fn of(profile: Profile) -> Self {
+        Self { profile, memory_mib: 1024 }
+    }
+
+    /// A share of the memory, MiB, as the largest power of two.
+    pub fn power_of_two(self, share: f64) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
+        let part = (f64::from(self.memory_mib) * share) as u32;
+        1 << part.max(1).ilog2()
+    }
+}
+
 /// One program or study part.
 pub trait Workload: Send + Sync {
     /// Its name: `fio`.
     fn name(&self) -> &'static str;
     /// Debian packages that the bench image needs for it.
     fn packages(&self) -> &'static [&'static str];
-    /// What it measures in a profile.
-    fn cases(&self, profile: Profile) -> Vec<Case>;
+    /// What it measures.
+    fn cases(&self, size: Size) -> Vec<Case>;
 }
 
 /// All workloads, in the order in which they are shown.
@@ -188,7 +211,7 @@ mod tests {
     fn cases_and_metrics_have_unique_names_that_are_safe_in_files() {
         for profile in PROFILES {
             let mut seen = BTreeSet::new();
-            for case in all().iter().flat_map(|w| w.cases(profile)) {
+            for case in all().iter().flat_map(|w| w.cases(Size::of(profile))) {
                 assert!(case.environments.len() > 1 && case.environments[0].is_native(), "{}", case.name);
                 assert!(case.share > 0.0 && case.share <= 1.0 && case.trial_s > 0.0, "{}", case.name);
                 for metric in &case.metrics {
@@ -208,7 +231,7 @@ mod tests {
         let target =
             Target { data: "/data".into(), host: "198.18.0.1".into(), port: 6379, port2: 6380, slice: 3 };
         assert_eq!(command.fill(&target), ["x", "198.18.0.1:6379", "/data/f-03"]);
-        for case in all().iter().flat_map(|w| w.cases(Profile::Smoke)) {
+        for case in all().iter().flat_map(|w| w.cases(Size::of(Profile::Smoke))) {
             let server = case.server.iter().flat_map(|s| s.before.iter().chain([&s.command]));
             let commands = case.prepare.iter().chain(case.trial.commands()).chain(server);
             for word in commands.flat_map(|c| c.fill(&target)) {
@@ -222,7 +245,7 @@ mod tests {
         fn no_output_makes_a_parser_panic(stdout in "\\PC{0,400}", stderr in "[ -~\n]{0,200}", cut in 0_usize..6000) {
             let whole = captured!("fio-3.33-randread.json");
             let texts = [stdout, whole.get(..cut.min(whole.len())).unwrap_or_default().to_owned()];
-            for case in all().iter().flat_map(|w| w.cases(Profile::Smoke)) {
+            for case in all().iter().flat_map(|w| w.cases(Size::of(Profile::Smoke))) {
                 for text in &texts {
                     let result = ExecResult {
                         code: Some(0), signal: None, timed_out: false, stdout: text.clone(), stderr: stderr.clone(),

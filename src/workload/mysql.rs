@@ -6,7 +6,7 @@
 
 use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
-    Server, Trial, Values, Workload,
+    Server, Size, Trial, Values, Workload,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 
@@ -35,10 +35,10 @@ END
 const EMULATED: &str = "an emulator takes from 4 to 12 s for what takes 0.3 to 0.6 s natively";
 
 /// What differs between the profiles.
-struct Size {
+struct Shape {
     rows: &'static str,
     /// `InnoDB`'s buffer pool: the database fits in where memory is scarce.
-    pool: &'static str,
+    pool_mib: u32,
     timeout_s: u32,
 }
 
@@ -51,25 +51,18 @@ impl Workload for Mysql {
         &["mariadb-server", "sysbench"]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
-        match profile {
+    fn cases(&self, size: Size) -> Vec<Case> {
+        match size.profile {
             Profile::Smoke => {
-                vec![
-                    case(profile, Oltp::ReadOnly, 4, Some(500)),
-                    case(profile, Oltp::ReadWrite, 4, Some(300)),
-                ]
+                vec![case(size, Oltp::ReadOnly, 4, Some(500)), case(size, Oltp::ReadWrite, 4, Some(300))]
             }
             Profile::Standard => {
-                vec![
-                    case(profile, Oltp::ReadOnly, 4, Some(1500)),
-                    case(profile, Oltp::ReadWrite, 4, Some(1000)),
-                ]
+                vec![case(size, Oltp::ReadOnly, 4, Some(800)), case(size, Oltp::ReadWrite, 4, Some(500))]
             }
             // The study's numbers of threads.
             Profile::Full => {
                 let threads = [10, 50, 100, 200, 290];
-                let both =
-                    |t| [case(profile, Oltp::ReadOnly, t, None), case(profile, Oltp::ReadWrite, t, None)];
+                let both = |t| [case(size, Oltp::ReadOnly, t, None), case(size, Oltp::ReadWrite, t, None)];
                 threads.into_iter().flat_map(both).collect()
             }
         }
@@ -83,10 +76,11 @@ enum Oltp {
 }
 
 /// With `events` transactions, or for a minute.
-fn case(profile: Profile, oltp: Oltp, threads: u32, events: Option<u32>) -> Case {
-    let size = match profile {
-        Profile::Full => Size { rows: "2000000", pool: "512M", timeout_s: 1800 },
-        _ => Size { rows: "20000", pool: "128M", timeout_s: 120 },
+fn case(size: Size, oltp: Oltp, threads: u32, events: Option<u32>) -> Case {
+    let profile = size.profile;
+    let shape = match profile {
+        Profile::Full => Shape { rows: "2000000", pool_mib: size.memory_mib / 2, timeout_s: 1800 },
+        _ => Shape { rows: "20000", pool_mib: 128, timeout_s: 120 },
     };
     let (name, script) = match oltp {
         Oltp::ReadOnly => ("read-only", "oltp_read_only"),
@@ -106,26 +100,26 @@ fn case(profile: Profile, oltp: Oltp, threads: u32, events: Option<u32>) -> Case
             .drivers()
             .tuned()
             .all(),
-        prepare: vec![sysbench(&size, &["oltp_read_write", "prepare"])],
-        server: Some(server(&size)),
+        prepare: vec![sysbench(&shape, &["oltp_read_write", "prepare"])],
+        server: Some(server(&shape)),
         trial: Trial::Command(CommandTrial {
             placement: Placement::Client,
-            command: sysbench(&size, &[&trial[..], &["run"]].concat()),
+            command: sysbench(&shape, &[&trial[..], &["run"]].concat()),
             parse,
         }),
         slices: 64,
-        share: if profile == Profile::Full { 0.5 } else { 1.0 },
+        share: if profile == Profile::Smoke { 1.0 } else { 0.5 },
         trial_s: match profile {
             Profile::Smoke => 0.4,
-            Profile::Standard => 1.2,
+            Profile::Standard => 0.7,
             Profile::Full => 61.0,
         },
         emulation: Emulation::LeftOut(EMULATED),
     }
 }
 
-fn server(size: &Size) -> Server {
-    let pool = format!("--innodb-buffer-pool-size={}", size.pool);
+fn server(shape: &Shape) -> Server {
+    let pool = format!("--innodb-buffer-pool-size={}M", shape.pool_mib);
     let argv = [
         "mariadbd",
         "--no-defaults",
@@ -151,12 +145,12 @@ fn server(size: &Size) -> Server {
     }
 }
 
-fn sysbench(size: &Size, words: &[&str]) -> CommandTemplate {
-    let rows = format!("--table-size={}", size.rows);
+fn sysbench(shape: &Shape, words: &[&str]) -> CommandTemplate {
+    let rows = format!("--table-size={}", shape.rows);
     let mut argv = vec![TOOL, "--db-driver=mysql", "--mysql-host={host}", "--mysql-port={port}"];
     argv.extend(["--mysql-user=sbtest", "--mysql-password=sbtest", "--mysql-db=sbtest", "--tables=1", &rows]);
     argv.extend(words);
-    CommandTemplate::new(&argv, size.timeout_s)
+    CommandTemplate::new(&argv, shape.timeout_s)
 }
 
 fn metrics() -> Vec<MetricSpec> {

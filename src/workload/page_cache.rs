@@ -1,8 +1,8 @@
 //! page-cache: whether containers of one image share its pages.
 
 use super::{
-    Case, CommandTemplate, Emulation, InstancesReport, InstancesTrial, ParseError, Places, Profile, Trial,
-    Values, Workload,
+    Case, CommandTemplate, Emulation, InstancesReport, InstancesTrial, ParseError, Places, Profile, Size,
+    Trial, Values, Workload,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 
@@ -23,7 +23,7 @@ impl Workload for PageCache {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         let count = if profile == Profile::Full { 50 } else { 3 };
         vec![Case {
             workload: NAME,
@@ -39,7 +39,7 @@ impl Workload for PageCache {
                 about: "page cache of the host for each container that reads the same 64 MiB file of their image: overlay \
                         shares one copy, drivers with an inode or a block device for each container do not",
             }],
-            environments: Places::of(profile, &["docker"]).drivers().all(),
+            environments: Places::of(profile, &["docker"]).drivers_of_fresh().all(),
             prepare: Vec::new(),
             server: None,
             trial: Trial::Instances(InstancesTrial {

@@ -42,12 +42,41 @@ impl Places {
 
     /// And `docker+layer` with every other storage driver.
     pub(super) fn drivers(self) -> Self {
-        self.axis(&DRIVERS.map(|d| format!("docker+layer+driver={d}")))
+        self.drivers_but(&[])
+    }
+
+    /// The same without some of them.
+    pub(super) fn drivers_but(self, but: &[&str]) -> Self {
+        let names: Vec<String> = DRIVERS
+            .iter()
+            .filter(|driver| !but.contains(driver))
+            .map(|driver| format!("docker+layer+driver={driver}"))
+            .collect();
+        self.axis(&names)
+    }
+
+    /// For cases that start a container in each trial: vfs copies the whole bench image for it, 5 s each, so that
+    /// only the full profile has it.
+    pub(super) fn drivers_of_fresh(self) -> Self {
+        match self.profile {
+            Profile::Full => self.drivers(),
+            _ => self.drivers_but(&["vfs"]),
+        }
     }
 
     /// And `docker` with every other OCI runtime.
     pub(super) fn runtimes(self) -> Self {
-        self.axis(&RUNTIMES.map(|r| format!("docker+runtime={r}")))
+        self.runtimes_but(&[])
+    }
+
+    /// The same without some of them.
+    pub(super) fn runtimes_but(self, but: &[&str]) -> Self {
+        let names: Vec<String> = RUNTIMES
+            .iter()
+            .filter(|runtime| !but.contains(runtime))
+            .map(|runtime| format!("docker+runtime={runtime}"))
+            .collect();
+        self.axis(&names)
     }
 
     /// And `docker` without seccomp and without `AppArmor`.

@@ -4,8 +4,8 @@
 //! The agent's own build of the published loop (`tollgate-agent bench randomaccess`), because hpcc's runs for seconds.
 
 use super::{
-    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Trial, Values,
-    Workload, agent_report,
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Size, Trial,
+    Values, Workload, agent_report,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
@@ -25,12 +25,13 @@ impl Workload for RandomAccess {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
-        // The full profile's table is the largest power of two that a guest of 1 GiB has room for.
+    fn cases(&self, size: Size) -> Vec<Case> {
+        let profile = size.profile;
         let (mib, ms, trial_s) = match profile {
-            Profile::Smoke => ("128", "60", 0.2),
-            Profile::Standard => ("256", "150", 0.5),
-            Profile::Full => ("512", "5000", 11.0),
+            Profile::Smoke => (128, "60", 0.2),
+            Profile::Standard => (256, "150", 0.5),
+            // Half of the memory, as in the study.
+            Profile::Full => (size.power_of_two(0.5), "5000", 11.0),
         };
         vec![Case {
             workload: NAME,
@@ -51,7 +52,10 @@ impl Workload for RandomAccess {
             server: None,
             trial: Trial::Command(CommandTrial {
                 placement: Placement::Inside,
-                command: CommandTemplate::agent(&["randomaccess", "--mib", mib, "--ms", ms], 300),
+                command: CommandTemplate::agent(
+                    &["randomaccess", "--mib", &mib.to_string(), "--ms", ms],
+                    300,
+                ),
                 parse,
             }),
             slices: 1,

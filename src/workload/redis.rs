@@ -4,7 +4,7 @@
 
 use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
-    Server, Trial, Values, Workload,
+    Server, Size, Trial, Values, Workload,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
@@ -24,12 +24,12 @@ impl Workload for Redis {
         &["redis-server", "redis-tools"]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         // Ten times what an emulated guest needs: a client whose server is gone hangs.
         let timeout_s = if profile == Profile::Full { 3600 } else { 30 };
         let counts: &[(u32, u32)] = match profile {
             Profile::Smoke => &[(1, 1000), (50, 2500)],
-            Profile::Standard => &[(1, 4000), (50, 10_000)],
+            Profile::Standard => &[(1, 2000), (50, 5000)],
             // From one client to as many as the study had.
             Profile::Full => &[(1, 500_000), (10, 500_000), (50, 500_000), (120, 500_000)],
         };

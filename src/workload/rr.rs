@@ -7,7 +7,7 @@
 
 use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
-    Server, Trial, Values, Workload, agent_report,
+    Server, Size, Trial, Values, Workload, agent_report,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
@@ -28,7 +28,7 @@ impl Workload for Rr {
         &[SOCKPERF]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         let (ms, trial_s) = match profile {
             Profile::Smoke => ("100", 0.11),
             Profile::Standard => ("250", 0.26),

@@ -4,8 +4,8 @@
 //! The agent's own (`tollgate-agent bench small-files`): each step for all files before the next.
 
 use super::{
-    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Trial, Values,
-    Workload, agent_report,
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Size, Trial,
+    Values, Workload, agent_report,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
@@ -25,7 +25,7 @@ impl Workload for SmallFiles {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         let (count, share, trial_s) = match profile {
             Profile::Smoke => ("500", 0.5, 0.4),
             Profile::Standard => ("1000", 0.5, 0.7),

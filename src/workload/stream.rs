@@ -4,8 +4,8 @@
 //! (hpcc) run for seconds and cannot alternate. Arrays of 64 MiB or more, so that caches hold little of them.
 
 use super::{
-    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Trial, Values,
-    Workload, agent_report,
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Size, Trial,
+    Values, Workload, agent_report,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 use serde::Deserialize;
@@ -25,18 +25,19 @@ impl Workload for Stream {
         &[]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, memory_mib }: Size) -> Vec<Case> {
         match profile {
             Profile::Smoke => vec![case(profile, "t1", 1, 192, 60, 0.2)],
             Profile::Standard => vec![case(profile, "t1", 1, 192, 150, 0.35)],
             Profile::Full => {
-                vec![case(profile, "t1", 1, 384, 2000, 2.5), case(profile, "all", 0, 384, 2000, 2.5)]
+                let mib = memory_mib / 8 * 3;
+                vec![case(profile, "t1", 1, mib, 2000, 2.5), case(profile, "all", 0, mib, 2000, 2.5)]
             }
         }
     }
 }
 
-/// `threads` 0: one for each processor. `mib` of the three arrays together; a guest of 1 GiB has room for them.
+/// `threads` 0: one for each processor. `mib` of the three arrays together.
 fn case(profile: Profile, name: &str, threads: u32, mib: u32, ms: u32, trial_s: f64) -> Case {
     let (threads, mib, ms) = (threads.to_string(), mib.to_string(), ms.to_string());
     let args = ["stream", "--mib", &mib, "--ms", &ms, "--threads", &threads];
@@ -57,8 +58,10 @@ fn case(profile: Profile, name: &str, threads: u32, mib: u32, ms: u32, trial_s: 
         trial_s,
         emulation: match profile {
             // 3 s a trial where it is 0.2 s natively, and the memory waits for the arithmetic.
-            Profile::Smoke => Emulation::LeftOut("emulated floating point hides the memory's bandwidth"),
-            _ => Emulation::Runs,
+            Profile::Smoke | Profile::Standard => {
+                Emulation::LeftOut("emulated floating point hides the memory's bandwidth")
+            }
+            Profile::Full => Emulation::Runs,
         },
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
-    Trial, Values, Workload,
+    Size, Trial, Values, Workload,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 
@@ -38,7 +38,7 @@ impl Workload for Syscalls {
         &["stress-ng"]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         // 100 to 200 ms natively; the study's length in the full profile.
         let longer = if profile == Profile::Full { 150 } else { 1 };
         let emulation = Emulation::LeftOut(HANDED_OVER);

@@ -4,7 +4,7 @@
 
 use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
-    Trial, Values, Workload,
+    Size, Trial, Values, Workload,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
 
@@ -24,7 +24,7 @@ impl Workload for Xz {
         &["xz-utils"]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         match profile {
             Profile::Smoke => vec![slice(profile, "slice-256k", "256k", parse::<262_144>)],
             Profile::Standard => vec![slice(profile, "slice-1m", "1m", parse::<1_048_576>)],

@@ -47,7 +47,7 @@ pub fn sweep(cells: &[(&str, &str, f64)], harness_s: f64) -> Sweep {
         finished_at: DateTime::UNIX_EPOCH,
         resumed: 0,
         fingerprint: Fingerprint::default(),
-        timing: Timing { wall_s: in_trials_s + harness_s, in_trials_s },
+        timing: Timing { wall_s: in_trials_s + harness_s, in_trials_s, ..Timing::default() },
         accepted: None,
         proofs: Vec::new(),
         cells: cells

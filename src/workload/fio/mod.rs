@@ -9,10 +9,10 @@
 mod parse;
 
 use super::{
-    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Trial, Values,
-    Workload,
+    Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Size, Trial,
+    Values, Workload,
 };
-use crate::model::{Better, Family, MetricSpec, Scale};
+use crate::model::{Better, EnvironmentName, Family, MetricSpec, Scale};
 
 /// The workload.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Workload for Fio {
         &["fio"]
     }
 
-    fn cases(&self, profile: Profile) -> Vec<Case> {
+    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
         let wanted = SHAPES.iter().filter(|shape| profile != Profile::Smoke || shape.smoke);
         wanted.map(|shape| case(profile, shape)).collect()
     }
@@ -92,7 +92,7 @@ fn case(profile: Profile, shape: &Shape) -> Case {
         workload: TOOL,
         name: shape.name.to_owned(),
         metrics: metrics(shape.kind),
-        environments: Places::of(profile, &["docker", "docker+layer", "kvm"]).drivers().tuned().all(),
+        environments: environments(profile, shape),
         prepare: vec![layout(size)],
         server: None,
         trial: Trial::Command(CommandTrial {
@@ -101,10 +101,23 @@ fn case(profile: Profile, shape: &Shape) -> Case {
             parse: parser(shape.kind),
         }),
         slices: 64,
-        share: 1.0,
+        share: if shape.smoke || profile == Profile::Full { 1.0 } else { 0.5 },
         trial_s: if profile == Profile::Full { 60.3 } else { 0.6 },
-        emulation: Emulation::Runs,
+        emulation: if shape.smoke || profile == Profile::Full {
+            Emulation::Runs
+        } else {
+            Emulation::LeftOut("the cases of the smoke profile tell what an emulated disk costs")
+        },
     }
+}
+
+/// The axes are where they tell most: in the cases of the smoke profile and in the mix. In the full profile, everywhere.
+fn environments(profile: Profile, shape: &Shape) -> Vec<EnvironmentName> {
+    let places = Places::of(profile, &["docker", "docker+layer", "kvm"]);
+    if shape.smoke || shape.kind == Kind::Mixed || profile == Profile::Full {
+        return places.drivers().tuned().all();
+    }
+    places.all()
 }
 
 fn file(size: &str) -> [String; 4] {
@@ -223,7 +236,7 @@ mod tests {
 
     #[test]
     fn smoke_keeps_three_cases_and_the_others_have_the_whole_table() {
-        let names = |profile| Fio.cases(profile).into_iter().map(|c| c.name).collect::<Vec<_>>();
+        let names = |profile| Fio.cases(Size::of(profile)).into_iter().map(|c| c.name).collect::<Vec<_>>();
         assert_eq!(names(Profile::Smoke), ["randread-qd16", "randwrite-qd16", "seqwrite-qd16"]);
         assert_eq!(names(Profile::Standard).len(), 11);
     }
@@ -237,7 +250,11 @@ mod tests {
             ),
             ("seqread-qd2", ["--rw=read", "--bs=1M", "--iodepth=2", "--runtime=300ms", "--direct=1"]),
         ] {
-            let case = Fio.cases(Profile::Standard).into_iter().find(|c| c.name == name).expect("is there");
+            let case = Fio
+                .cases(Size::of(Profile::Standard))
+                .into_iter()
+                .find(|c| c.name == name)
+                .expect("is there");
             let Trial::Command(trial) = &case.trial else { panic!("a command") };
             for word in words {
                 assert!(trial.command.argv.iter().any(|a| a == word), "{name} lacks {word}");
