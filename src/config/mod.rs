@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_named_with_its_place() {
-        insta::assert_snapshot!(error("state = \"/x\"\n[kvm]\nmemory_mib = \"lots\"\n"));
+        insta::assert_snapshot!(error("state = \"/x\"\n[kvm]\ncpus = \"lots\"\n"));
     }
 
     #[test]

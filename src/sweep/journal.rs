@@ -335,7 +335,7 @@ mod tests {
         std::fs::write(&path, damaged).expect("written");
         let error = Journal::resume(&path).expect_err("damaged").to_string();
         assert!(error.contains("line 2"), "{error}");
-        let other = String::from_utf8(text).expect("text").replacen("\"format\":1", "\"format\":99", 1);
+        let other = String::from_utf8(text).expect("text").replacen("\"format\":2", "\"format\":99", 1);
         std::fs::write(&path, other).expect("written");
         assert!(matches!(Journal::resume(&path), Err(JournalError::Format { found: 99, .. })));
     }
