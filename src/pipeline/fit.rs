@@ -79,6 +79,7 @@ pub fn last<'a>(sweeps: &'a [Sweep], parameters: &str) -> Option<&'a Sweep> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::workload::Profile;
     use proptest::prelude::*;
 
@@ -95,6 +96,26 @@ mod tests {
         let emulated = forecast.seconds(10);
         let fast = Forecast::new(&cases, &environments, None, false).seconds(10);
         assert!(emulated > fast, "an emulated guest takes longer: {emulated} {fast}");
+    }
+
+    #[test]
+    fn the_rounds_of_smoke_and_standard_fit_their_hours_before_anything_was_measured_here() {
+        let config = Config::resolve(None).expect("the defaults");
+        for (profile, most_s) in [(Profile::Smoke, 600.0), (Profile::Standard, 3600.0)] {
+            let cases = crate::wiring::cases_of(crate::workload::Size::of(profile));
+            let lost = crate::sweep::plan::left_out_by_emulation(&cases);
+            let cases = crate::sweep::plan::without(cases, &lost);
+            let all: std::collections::BTreeSet<EnvironmentName> =
+                cases.iter().flat_map(|c| c.environments.clone()).collect();
+            // What no host has: their pools are not prepared.
+            let nowhere = ["zfs", "devicemapper", "aufs", "containerd"];
+            let here: Vec<EnvironmentName> = all
+                .into_iter()
+                .filter(|e| e.axis("driver").is_none_or(|driver| !nowhere.contains(&driver)))
+                .collect();
+            let seconds = Forecast::new(&cases, &here, None, true).seconds(config.profile(profile).rounds);
+            assert!(seconds < most_s, "{}: {seconds} s", profile.as_str());
+        }
     }
 
     proptest! {
