@@ -16,7 +16,7 @@ const START_S: f64 = 45.0;
 /// And for each environment with an engine of its own.
 const ENGINE_S: f64 = 25.0;
 /// How much longer than natively a trial takes, with its dispatch: in a container, in a guest, in an emulated one.
-const FACTORS: (f64, f64, f64) = (1.2, 1.6, 6.0);
+const FACTORS: (f64, f64, f64) = (1.1, 1.5, 3.0);
 
 /// What a sweep of these cases will take.
 #[derive(Debug, Clone, PartialEq)]
