@@ -38,8 +38,10 @@ pub async fn accelerator(
 /// Memory of every environment, MiB.
 pub fn memory_mib(config: &Config, profile: Profile) -> u32 {
     config.profile(profile).memory_mib.unwrap_or_else(|| {
-        let third = memory::total_kib(Path::new("/")).unwrap_or(0) / 1024 / 3;
-        u32::try_from(third).unwrap_or(u32::MAX).max(512)
+        // Two guests may stand beside the system under test. In coarse steps, because a kernel that reserves some
+        // more must not make the baselines incomparable.
+        let quarter = memory::total_kib(Path::new("/")).unwrap_or(0) / 1024 / 4;
+        u32::try_from(quarter / 256 * 256).unwrap_or(u32::MAX).max(512)
     })
 }
 

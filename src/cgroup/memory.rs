@@ -92,9 +92,21 @@ pub(super) fn limit(group: &Path, version: Version, wanted: u64) -> Result<(), C
         Version::Two => "memory.max",
     });
     write(&path, &wanted.to_string())?;
+    without_swap(group, version, wanted)?;
     let found = text(&path)?;
     let taken = found.parse().is_ok_and(|found: u64| found <= wanted && wanted - found < LARGEST_PAGE);
     if taken { Ok(()) } else { Err(CgroupError::NotTaken { path, wanted: wanted.to_string(), found }) }
+}
+
+/// No swap on top of the memory, as containers have it: where the kernel counts swap at all.
+fn without_swap(group: &Path, version: Version, wanted: u64) -> Result<(), CgroupError> {
+    let (name, value) = match version {
+        // Memory and swap together.
+        Version::One => ("memory.memsw.limit_in_bytes", wanted.to_string()),
+        Version::Two => ("memory.swap.max", "0".to_owned()),
+    };
+    let path = group.join(name);
+    if path.is_file() { write(&path, &value) } else { Ok(()) }
 }
 
 /// Version 2: begins the peak anew for whoever reads it through the file that is returned (`memory.peak` in the kernel's

@@ -98,7 +98,7 @@ pub struct ProfileSettings {
     pub warmup_rounds: u32,
     /// Time that a gate may take with all its sweeps; 0 = it never confirms.
     pub budget: Duration,
-    /// Memory of every environment, MiB; none = a third of the host's.
+    /// Memory of every environment, MiB; none = a quarter of the host's.
     pub memory_mib: Option<u32>,
     /// Workloads; all when absent.
     pub workloads: Option<Vec<String>>,

@@ -22,6 +22,9 @@ pub trait Fleet: Send + Sync {
     /// instance that does not come up leaves nothing behind.
     async fn launch(&self, options: InstanceOptions) -> Result<Box<dyn Instance>, EnvironmentError>;
 
+    /// Removes what a launch that was given up in the middle may have left under this number.
+    async fn discard(&self, number: u32);
+
     /// Processes of the engine that serves all instances; none where there is no engine.
     async fn daemons(&self) -> Vec<u32>;
 

@@ -146,7 +146,10 @@ impl NativeFleet {
         let limits =
             cgroup::Limits { memory_bytes: Some(u64::from(memory_mib) << 20), cpus: Some(self.cpus.clone()) };
         let name = format!("native-i{number}");
-        Ok(Cgroup::create(Path::new("/"), &sweep_id(&self.sweep)?, &name, &limits)?)
+        let mut group = Cgroup::create(Path::new("/"), &sweep_id(&self.sweep)?, &name, &limits)?;
+        // One that an earlier trial left has its peak.
+        group.reset_peak()?;
+        Ok(group)
     }
 
     fn unpacked(&self, number: u32) -> PathBuf {
@@ -171,6 +174,10 @@ impl Fleet for NativeFleet {
             }
             (Err(error), None) => Err(error.into()),
         }
+    }
+
+    async fn discard(&self, _number: u32) {
+        // A process whose start is given up is killed with it.
     }
 
     async fn daemons(&self) -> Vec<u32> {

@@ -134,11 +134,14 @@ impl Tuning {
         for (number, knob) in record.knobs.iter().enumerate() {
             if let Err(error) = knob.set(&self.root) {
                 // This one may hold neither the old nor the new value, so it is written whatever it holds.
-                let _ = knob.write(&self.root, &knob.before);
+                let mut restored = knob.write(&self.root, &knob.before).is_ok();
                 for earlier in record.knobs[..number].iter().rev() {
-                    let _ = earlier.restore(&self.root);
+                    restored &= earlier.restore(&self.root).is_ok();
                 }
-                record::remove(&path)?;
+                // What could not be taken back stays on record for `clean`.
+                if restored {
+                    record::remove(&path)?;
+                }
                 return Err(error);
             }
         }

@@ -106,15 +106,20 @@ pub async fn sweep(
             begin(config, profile, request, &id, &path, &image, progress).await
         }
     };
+    let scratch = config.state.join("scratch").join(id.as_str());
     let prepared = tokio::select! {
-        prepared = preparing => prepared?,
-        () = cancel.cancelled() => return Err(SweepError::Cancelled.into()),
+        prepared = preparing => prepared,
+        () = cancel.cancelled() => Err(SweepError::Cancelled.into()),
     };
+    if prepared.is_err() {
+        // A trial boot may have begun there.
+        let _ = std::fs::remove_dir_all(&scratch);
+    }
+    let prepared = prepared?;
     if prepared.complete {
         // Everything is in the journal; only the record is missing.
         return finish(config, &path);
     }
-    let scratch = config.state.join("scratch").join(id.as_str());
     let finished = measure(config, prepared, &id, &image, &scratch, progress, cancel).await;
     let tidied = std::fs::remove_dir_all(&scratch);
     // What was being started when something failed belongs to no session.

@@ -46,6 +46,7 @@ impl Runner<'_> {
             }
             Trial::Load(load) => {
                 let tar = trial::tar_of(load, &slot.rootfs, &slot.scratch).await?;
+                let begun = Instant::now();
                 let fleet = slot.session.fleet();
                 let report = trial::load(fleet.as_ref(), &tar).await?;
                 Ok(Done::Harness(wall(begun), Ok((load.parse)(&report))))

@@ -54,6 +54,7 @@ impl Runner<'_> {
     /// Checks all labels. An environment that is not what its label says loses its cells.
     pub(super) async fn prove_all(&mut self) -> Result<(), SweepError> {
         for environment in self.slots.keys().cloned().collect::<Vec<_>>() {
+            self.check_cancelled()?;
             let Some(slot) = self.slots.get_mut(&environment) else { continue };
             let trials = slot.network_trials;
             let proofs = match slot.session.wake().await {
@@ -68,11 +69,22 @@ impl Runner<'_> {
                     if let Some(p) = refuted {
                         let reason =
                             format!("it is not what its label says: \"{}\" fails: {}", p.claim, p.observed);
-                        self.lose(&environment, &reason)?;
+                        self.retire(&environment, &reason).await?;
                     }
                 }
-                Err(error) => self.lose(&environment, &format!("it cannot be proven: {error}"))?,
+                Err(error) => self.retire(&environment, &format!("it cannot be proven: {error}")).await?,
             }
+        }
+        Ok(())
+    }
+
+    /// Gives up an environment and ends it, so that it does not stand beside those that are measured.
+    async fn retire(&mut self, environment: &EnvironmentName, reason: &str) -> Result<(), SweepError> {
+        self.lose(environment, reason)?;
+        if let Some(slot) = self.slots.remove(environment)
+            && let Err(error) = slot.session.stop().await
+        {
+            self.progress.step(Step::Note(format!("{environment} did not stop cleanly: {error}")));
         }
         Ok(())
     }

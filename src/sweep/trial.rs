@@ -65,7 +65,7 @@ pub(super) async fn instances(
     } else {
         Err(String::new())
     };
-    let daemons_mib = (pss_mib(&daemons) - daemons_before).max(0.0);
+    let daemons_mib = pss_mib(&daemons) - daemons_before;
     let begun: Vec<InstanceTimes> = up.iter().map(|(times, _)| *times).collect();
     let (ended, down_s) = stop_all(up.into_iter().map(|(_, i)| i).collect(), trial.parallel).await;
     if let Some(why) = trouble.take() {
@@ -111,14 +111,18 @@ async fn launch_all(
                         start_ms: b.start_ms,
                         ..InstanceTimes::default()
                     };
-                    Ok((times, instance))
+                    Ok((number, times, instance))
                 }
                 Ok(Err(error)) => Err(format!("instance {} of {count} did not start: {error}", number + 1)),
-                Err(_) => Err(format!("instance {} of {count} did not start in time", number + 1)),
+                Err(_) => {
+                    // What was being started belongs to nobody.
+                    fleet.discard(number).await;
+                    Err(format!("instance {} of {count} did not start in time", number + 1))
+                }
             }
         }
     });
-    let mut launches = Box::pin(launches.buffered(trial.parallel.max(1) as usize));
+    let mut launches = Box::pin(launches.buffer_unordered(trial.parallel.max(1) as usize));
     let mut up = Vec::new();
     let mut trouble = None;
     while let Some(launched) = launches.next().await {
@@ -131,7 +135,10 @@ async fn launch_all(
             }
         }
     }
-    (up, begun.elapsed().as_secs_f64(), trouble)
+    let up_s = begun.elapsed().as_secs_f64();
+    up.sort_by_key(|(number, ..)| *number);
+    let up = up.into_iter().map(|(_, times, instance)| (times, instance)).collect();
+    (up, up_s, trouble)
 }
 
 struct Looked {
@@ -187,15 +194,18 @@ async fn stop_all(
     parallel: u32,
 ) -> (Vec<Result<(f64, f64), String>>, f64) {
     let begun = Instant::now();
-    let ending = stream::iter(instances).map(|instance| async move {
-        match tokio::time::timeout(END, instance.stop()).await {
+    let ending = stream::iter(instances.into_iter().enumerate()).map(|(index, instance)| async move {
+        let ended = match tokio::time::timeout(END, instance.stop()).await {
             Ok(Ok(ended)) => Ok((ended.stop_ms, ended.remove_ms)),
             Ok(Err(error)) => Err(format!("an instance did not end: {error}")),
             Err(_) => Err(format!("an instance did not end within {} s", END.as_secs())),
-        }
+        };
+        (index, ended)
     });
-    let ended = ending.buffered(parallel.max(1) as usize).collect().await;
-    (ended, begun.elapsed().as_secs_f64())
+    let mut ended: Vec<_> = ending.buffer_unordered(parallel.max(1) as usize).collect().await;
+    let down_s = begun.elapsed().as_secs_f64();
+    ended.sort_by_key(|(index, _)| *index);
+    (ended.into_iter().map(|(_, ended)| ended).collect(), down_s)
 }
 
 /// The memory of processes, MiB; one that is gone has none.
@@ -211,13 +221,16 @@ pub(super) async fn tar_of(trial: &LoadTrial, rootfs: &Path, scratch: &Path) -> 
     if tar.exists() {
         return Ok(tar);
     }
-    let (to, from) = (tar.display().to_string(), rootfs.display().to_string());
+    let making = tar.with_extension("part");
+    let (to, from) = (making.display().to_string(), rootfs.display().to_string());
     let mut argv = vec!["tar", "--numeric-owner", "--sort=name", "-cf", &to, "-C", &from];
     if trial.of.is_empty() {
         argv.extend(["--exclude=./proc/*", "--exclude=./sys/*", "."]);
     }
     argv.extend(trial.of);
     crate::command::run(&argv).await.map_err(|e| e.to_string())?;
+    // Under its name only when it is whole.
+    std::fs::rename(&making, &tar).map_err(|e| format!("{}: {e}", tar.display()))?;
     Ok(tar)
 }
 
@@ -250,6 +263,7 @@ mod tests {
         broken: Option<u32>,
         hangs: Option<u32>,
         launched: AtomicU32,
+        discarded: AtomicU32,
         up: Arc<AtomicU32>,
     }
 
@@ -269,6 +283,10 @@ mod tests {
             self.up.fetch_add(1, Ordering::Relaxed);
             let client = AgentClient::connect(HELLO, tokio::io::sink(), Duration::from_secs(1)).await?;
             Ok(Box::new(Fake(client, self.up.clone())))
+        }
+
+        async fn discard(&self, _: u32) {
+            self.discarded.fetch_add(1, Ordering::Relaxed);
         }
 
         async fn daemons(&self) -> Vec<u32> {
@@ -339,6 +357,7 @@ mod tests {
         let fleet = Flaky { hangs: Some(3), ..Flaky::default() };
         let why = instances(&fleet, &many(8, 1), &target(), 100).await.expect_err("one hangs");
         assert!(why.starts_with("instance 4 of 8 did not start in time"), "{why}");
+        assert_eq!(fleet.discarded.load(Ordering::Relaxed), 1, "what hung half-made is removed");
         assert_eq!(fleet.up.load(Ordering::Relaxed), 0);
     }
 }

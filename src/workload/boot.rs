@@ -36,7 +36,7 @@ impl Workload for Boot {
                 about: "from the request to the first byte from inside (the agent's hello): what a cold start adds to the \
                         first answer; natively, a process in a chroot",
             }],
-            environments: Places::of(profile, &["docker", "kvm"]).runtimes().tuned().all(),
+            environments: Places::of(profile, &["docker", "kvm"]).runtimes().all(),
             prepare: Vec::new(),
             server: None,
             trial: Trial::Instances(InstancesTrial {

@@ -21,8 +21,9 @@ impl Workload for Density {
         &[]
     }
 
-    fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
-        let count = if profile == Profile::Full { 200 } else { 5 };
+    fn cases(&self, Size { profile, memory_mib }: Size) -> Vec<Case> {
+        // Idle guests need some memory each: as many as the host has room for, at most the study's kind of number.
+        let count = if profile == Profile::Full { (memory_mib / 64).clamp(5, 200) } else { 5 };
         let emulation = match profile {
             Profile::Full => Emulation::Runs,
             _ => Emulation::LeftOut("five emulated guests take longer than the rest of a round"),

@@ -55,13 +55,10 @@ impl Places {
         self.axis(&names)
     }
 
-    /// For cases that start a container in each trial: vfs copies the whole bench image for it, 5 s each, so that
-    /// only the full profile has it.
+    /// For cases that start containers in each trial: vfs copies the whole bench image for each, which takes 5 s and
+    /// the image's size.
     pub(super) fn drivers_of_fresh(self) -> Self {
-        match self.profile {
-            Profile::Full => self.drivers(),
-            _ => self.drivers_but(&["vfs"]),
-        }
+        self.drivers_but(&["vfs"])
     }
 
     /// And `docker` with every other OCI runtime.

@@ -47,6 +47,10 @@ impl DockerFleet {
         body
     }
 
+    fn container(&self, number: u32) -> String {
+        format!("{}-i{number}", self.prefix)
+    }
+
     fn image(&self, number: u32) -> (String, String) {
         (format!("tollgate/load-{}", self.prefix.to_lowercase()), number.to_string())
     }
@@ -56,7 +60,7 @@ impl DockerFleet {
 impl Fleet for DockerFleet {
     async fn launch(&self, options: InstanceOptions) -> Result<Box<dyn Instance>, EnvironmentError> {
         let begun = Instant::now();
-        let name = format!("{}-i{}", self.prefix, options.number);
+        let name = self.container(options.number);
         let create = CreateContainerOptionsBuilder::new().name(&name).build();
         let id = self.docker.create_container(Some(create), self.body(options)).await?.id;
         let create_ms = ms_since(begun);
@@ -75,6 +79,13 @@ impl Fleet for DockerFleet {
                 let _ = clean::remove(&self.docker, &clean::Leftover::Container(id)).await;
                 Err(error)
             }
+        }
+    }
+
+    async fn discard(&self, number: u32) {
+        let name = self.container(number);
+        if let Err(error) = clean::remove(&self.docker, &clean::Leftover::Container(name.clone())).await {
+            tracing::warn!(name, %error, "a container that was given up is not removed");
         }
     }
 

@@ -14,8 +14,9 @@ fn listener(socket: &Path) -> Option<u32> {
 pub(super) fn daemons(socket: &Path) -> Vec<u32> {
     let all = named(&["dockerd", "containerd"]);
     let of = |name: &str| all.iter().filter(|p| p.name == name).collect::<Vec<_>>();
-    // With a socket of systemd's there is one engine, the host's.
-    let Some(engine) = listener(socket).or_else(|| of("dockerd").first().map(|p| p.pid)) else {
+    // systemd listens for the host's engine only, which is the one that is not private.
+    let hosts = || of("dockerd").into_iter().find(|p| !is_private(p.pid)).map(|p| p.pid);
+    let Some(engine) = listener(socket).or_else(hosts) else {
         return Vec::new();
     };
     // Its own child, or else one that serves the whole host.
@@ -23,6 +24,12 @@ pub(super) fn daemons(socket: &Path) -> Vec<u32> {
     let its = containerd.iter().find(|p| p.parent == engine);
     let shared = containerd.iter().find(|p| !all.iter().any(|d| d.name == "dockerd" && d.pid == p.parent));
     [Some(engine), its.or(shared).map(|p| p.pid)].into_iter().flatten().collect()
+}
+
+/// Whether a process belongs to an engine of a sweep's own.
+fn is_private(pid: u32) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    String::from_utf8_lossy(&environment).contains(super::private::ENGINE_VARIABLE)
 }
 
 /// Everything that exists for a container: the processes in its cgroup, and its shim and runtime, which have its id on

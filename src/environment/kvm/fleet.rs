@@ -40,9 +40,18 @@ impl Fleet for KvmFleet {
             link: None,
         };
         let begun = Instant::now();
-        let machine = Machine::boot(&boot, self.settings.boot_timeout).await?;
+        let booted = Machine::boot(&boot, self.settings.boot_timeout).await;
+        if booted.is_err() {
+            self.discard(options.number).await;
+        }
+        let machine = booted?;
         let times = Begun { create_ms: 0.0, start_ms: ms_since(begun) };
         Ok(Box::new(Guest { machine, dir, times }))
+    }
+
+    async fn discard(&self, number: u32) {
+        // QEMU is killed with its start.
+        let _ = std::fs::remove_dir_all(self.dir.join(format!("i{number}")));
     }
 
     async fn daemons(&self) -> Vec<u32> {

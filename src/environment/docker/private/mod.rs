@@ -40,7 +40,7 @@ if [ -n "$(cat /sys/fs/cgroup/unified/cgroup.controllers 2>/dev/null)" ]; then u
 file=$1 point=$2
 shift 2
 if [ -n "$file" ]; then
-  device=$(losetup --find --show --direct-io=on "$file" || losetup --find --show "$file")
+  device=$(losetup --find --show --direct-io=on "$file")
   mount "$device" "$point" || { losetup --detach "$device"; exit 1; }
   losetup --detach "$device"
 fi
