@@ -3,11 +3,12 @@
 
 mod common;
 
-use common::stage::{SOCKET, exec, kvm, stage};
+use common::stage::{SOCKET, exec, kvm, kvm_of, stage};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tollgate::environment::Environment;
 use tollgate::environment::docker::DockerEnvironment;
+use tollgate::environment::kvm::Accelerator;
 use tollgate::environment::native::Native;
 use tollgate::model::EnvironmentName;
 use tollgate_agent::protocol::Start;
@@ -100,6 +101,35 @@ async fn a_guest_is_what_it_says_under_the_accelerator_that_works_here() {
     let stage = stage().await;
     let guest = kvm(stage.state.path(), None);
     exercise(&guest, &stage).await;
+    stage.end().await;
+}
+
+/// QEMU behind a script that emulates where KVM is asked for.
+const LIAR: &str = r#"#!/bin/bash
+words=()
+for word in "$@"; do
+  case "$word" in kvm) words+=("tcg,thread=multi");; host) words+=(qemu64);; *) words+=("$word");; esac
+done
+exec qemu-system-x86_64 "${words[@]}"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emulated_guest_that_is_called_kvm_is_caught() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let program = stage.state.path().join("qemu");
+    std::fs::write(&program, LIAR).expect("written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).expect("executable");
+    let guest = kvm_of(&program.to_string_lossy(), stage.state.path(), Some(Accelerator::Kvm));
+    let mut session = guest.start(&stage.context).await.expect("starts");
+    let refuted: Vec<_> = session.prove(0).await.expect("proofs").into_iter().filter(|p| !p.holds).collect();
+    assert_eq!(refuted.len(), 1, "{refuted:?}");
+    assert_eq!(refuted[0].claim, "its instructions run under kvm");
+    session.stop().await.expect("stops");
     stage.end().await;
 }
 

@@ -2,9 +2,10 @@
 
 use super::{
     Case, CommandTemplate, Emulation, InstancesReport, InstancesTrial, ParseError, Places, Profile, Size,
-    Trial, Values, Workload,
+    Trial, Values, Workload, agent_report,
 };
 use crate::model::{Better, Family, MetricSpec, Scale};
+use serde::Deserialize;
 
 /// The workload.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct PageCache;
 const NAME: &str = "page-cache";
 /// A file of the bench image, 64 MiB.
 const FILE: &str = "/usr/share/tollgate/copyup/64m";
+const FILE_BYTES: u64 = 64 << 20;
 
 impl Workload for PageCache {
     fn name(&self) -> &'static str {
@@ -64,7 +66,19 @@ fn parse(report: &InstancesReport) -> Values {
         let why = format!("expected an output for each of {count} instances, found {}", report.outputs.len());
         return Err(ParseError::new(NAME, None, "", why));
     }
+    for output in &report.outputs {
+        let read: Read = agent_report::read(NAME, output)?;
+        if read.bytes != FILE_BYTES {
+            let why = format!("expected {FILE_BYTES} bytes to be read, found {}", read.bytes);
+            return Err(ParseError::new(NAME, Some(1), &output.stdout, why));
+        }
+    }
     Ok(vec![report.cached_mib / count as f64])
+}
+
+#[derive(Debug, Deserialize)]
+struct Read {
+    bytes: u64,
 }
 
 #[cfg(test)]
@@ -74,8 +88,18 @@ mod tests {
 
     #[test]
     fn the_cache_is_counted_for_each_instance_and_every_instance_must_have_read() {
-        assert_eq!(parse(&report(3)), Ok(vec![64.0]));
-        let mut silent = report(3);
+        let whole = |count| {
+            let mut report = report(count);
+            for output in &mut report.outputs {
+                output.stdout = format!("{{\"bytes\":{FILE_BYTES},\"seconds\":0.1}}\n");
+            }
+            report
+        };
+        assert_eq!(parse(&whole(3)), Ok(vec![64.0]));
+        let mut half = whole(3);
+        half.outputs[1].stdout = "{\"bytes\":33554432,\"seconds\":0.1}\n".to_owned();
+        assert!(parse(&half).expect_err("half of it").to_string().contains("33554432"));
+        let mut silent = whole(3);
         silent.outputs.pop();
         assert!(parse(&silent).is_err() && parse(&report(0)).is_err());
     }

@@ -93,8 +93,13 @@ pub fn exec(argv: &[&str]) -> Exec {
 
 /// A small guest.
 pub fn kvm(state: &Path, accelerator: Option<Accelerator>) -> Kvm {
+    kvm_of("qemu-system-x86_64", state, accelerator)
+}
+
+/// The same with another program as QEMU.
+pub fn kvm_of(program: &str, state: &Path, accelerator: Option<Accelerator>) -> Kvm {
     let settings = Settings {
-        program: "qemu-system-x86_64".to_owned(),
+        program: program.to_owned(),
         device: "/dev/kvm".into(),
         accelerator: accelerator.map(Decided::chosen),
         probe_timeout: Duration::from_secs(20),
