@@ -95,10 +95,17 @@ fn assert_gone(stage: &Stage) {
         });
         assert!(!ours, "{} is left", entry.path().display());
     }
-    for device in std::fs::read_dir("/sys/block").expect("devices").flatten() {
-        let file = std::fs::read_to_string(device.path().join("loop/backing_file")).unwrap_or_default();
-        assert!(!Path::new(&file).starts_with(&stage.context.scratch), "{file}");
+    // The kernel gives a loop device back some time after the last process of its mount namespace has ended.
+    let looped = || {
+        let devices = std::fs::read_dir("/sys/block").expect("devices").flatten();
+        let files = devices.filter_map(|d| std::fs::read_to_string(d.path().join("loop/backing_file")).ok());
+        files.filter(|file| Path::new(file).starts_with(&stage.context.scratch)).collect::<Vec<_>>()
+    };
+    let begun = std::time::Instant::now();
+    while !looped().is_empty() && begun.elapsed() < std::time::Duration::from_secs(10) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    assert_eq!(looped(), Vec::<String>::new());
     let left: Vec<PathBuf> = std::fs::read_dir(&stage.context.scratch)
         .expect("scratch")
         .flatten()
