@@ -1,5 +1,6 @@
 //! Which processes of the host belong to an engine and to its containers. Docker's API does not tell of shims.
 
+use super::private::remains::pids;
 use std::fs;
 use std::path::Path;
 
@@ -36,6 +37,7 @@ fn is_private(pid: u32) -> bool {
 /// their command line.
 pub(super) fn of_container(id: &str) -> Vec<u32> {
     pids()
+        .into_iter()
         .filter(|pid| {
             let holds = |file: &str| {
                 fs::read(format!("/proc/{pid}/{file}"))
@@ -54,6 +56,7 @@ struct Process {
 
 fn named(names: &[&str]) -> Vec<Process> {
     pids()
+        .into_iter()
         .filter_map(|pid| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             // The name, in parentheses, may hold anything; the state and the parent follow the last one.
@@ -63,14 +66,6 @@ fn named(names: &[&str]) -> Vec<Process> {
             names.contains(&name.as_str()).then_some(Process { pid, parent, name })
         })
         .collect()
-}
-
-fn pids() -> impl Iterator<Item = u32> {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 #[cfg(test)]
