@@ -10,8 +10,8 @@ use crate::environment::image::BenchImage;
 use crate::judge::{self, cells};
 use crate::model::format::GATE_FORMAT;
 use crate::model::{
-    Cell, Change, Component, Decision, Drift, EnvironmentName, Fingerprint, GateResult, HostClass, Judgement,
-    Sweep, SweepSamples, TimingSummary,
+    Cell, Change, Component, Decision, Drift, EnvironmentName, Fingerprint, GateResult, Judgement, Sweep,
+    SweepSamples,
 };
 use crate::sweep::plan::label;
 use crate::sweep::{Progress, Rounds, Step};
@@ -61,7 +61,9 @@ pub async fn gate(
             let enough =
                 comparable(config, profile, &baselines, image).len() >= config.gate.min_baseline as usize;
             if enough && changes(&baselines, &now).is_empty() {
-                return Ok(nothing_changed(class, profile, now));
+                // Nothing was swept, so nothing failed.
+                let profile = profile.as_str();
+                return Ok(GateResult::without_sweep(Decision::Pass, class, profile, now, None));
             }
         }
         // A part of the profile has not all the cases that would pay for others.
@@ -158,25 +160,4 @@ pub fn drifts(accepted: &[Sweep], until: DateTime<Utc>, policy: &judge::Policy) 
     let history: Vec<SweepSamples> =
         accepted.iter().filter(|b| b.started_at <= until).map(SweepSamples::from).collect();
     judge::drifts(&history, policy)
-}
-
-fn nothing_changed(host_class: HostClass, profile: Profile, fingerprint: Fingerprint) -> GateResult {
-    // Nothing was swept, so nothing failed.
-    let decision = Decision::Pass;
-    GateResult {
-        judgement: Judgement::nothing(GATE_FORMAT, decision),
-        changed: Vec::new(),
-        sweep: None,
-        host_class,
-        profile: profile.as_str().to_owned(),
-        started_at: None,
-        accelerator: None,
-        fingerprint,
-        cells: Vec::new(),
-        proofs: Vec::new(),
-        timing: TimingSummary::default(),
-        baseline: None,
-        confirmation: None,
-        self_test: None,
-    }
 }
