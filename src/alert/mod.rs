@@ -12,7 +12,7 @@ mod key;
 mod marker;
 mod policy;
 mod record;
-//pub mod render;
+pub mod render;
 mod version;
 
 #[cfg(test)]

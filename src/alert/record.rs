@@ -39,6 +39,7 @@ pub struct Record {
     pub phase: Phase,
     /// Every metric that it has been about since it was opened, `workload/case/metric@environment`: all of them must
     /// recover. It only grows, so that a metric at the edge of its threshold does not make news each day.
+    #[serde(with = "nested")]
     pub metrics: BTreeSet<String>,
     /// The largest class that the rise has had: 1 below twice the threshold, 2 below four times, and so on.
     pub magnitude: u8,
@@ -50,6 +51,36 @@ pub struct Record {
     pub at: DateTime<Utc>,
     /// Versions of the components in the newest sweep that failed or, once it is closed, of that which resolved it.
     pub components: Components,
+}
+
+/// Names by environment and case: a third of the length, and a body has a limit.
+mod nested {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::{BTreeMap, BTreeSet};
+
+    type Tree = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+
+    pub fn serialize<S: Serializer>(names: &BTreeSet<String>, to: S) -> Result<S::Ok, S::Error> {
+        let mut tree = Tree::new();
+        for name in names {
+            let (metric, environment) = name.rsplit_once('@').unwrap_or((name, ""));
+            let (case, metric) = metric.rsplit_once('/').unwrap_or(("", metric));
+            let cases = tree.entry(environment.to_owned()).or_default();
+            cases.entry(case.to_owned()).or_default().push(metric.to_owned());
+        }
+        tree.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<String>, D::Error> {
+        let tree = Tree::deserialize(from)?;
+        let of = |(environment, cases): (String, BTreeMap<String, Vec<String>>)| {
+            cases.into_iter().flat_map(move |(case, metrics)| {
+                let environment = environment.clone();
+                metrics.into_iter().map(move |metric| format!("{case}/{metric}@{environment}"))
+            })
+        };
+        Ok(tree.into_iter().flat_map(of).collect())
+    }
 }
 
 impl Record {
