@@ -27,8 +27,10 @@
 //! a step that looks first: `client.settle(async || { look; write }).await`.
 
 pub mod github;
+pub mod outbox;
 mod pace;
 mod secret;
+pub mod webhook;
 
 pub use pace::{Clock, SystemClock};
 pub use secret::Secret;

@@ -72,14 +72,14 @@ impl Refusal {
                  `{permission}`"
             ),
             410 if self.request.contains("/issues") => {
-                "issues are disabled in this repository: enable them in its settings, or route alerts elsewhere"
+                "enable issues in the repository's settings, or route alerts elsewhere"
                     .to_owned()
             }
             301 | 302 | 307 | 308 => {
                 "the repository was renamed or moved: set its new name, also in GITHUB_REPOSITORY".to_owned()
             }
-            422 => "this is a fault of tollgate or of its templates; the fields are named above".to_owned(),
-            _ => "see GitHub's words above".to_owned(),
+            422 => "this is a fault of tollgate or of its templates".to_owned(),
+            _ => "see what GitHub says".to_owned(),
         }
     }
 }

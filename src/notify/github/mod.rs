@@ -1,8 +1,12 @@
 //! GitHub: the client, and what is shown there that is not an issue.
 
+pub mod check;
 mod client;
 pub mod error;
+pub mod labels;
 mod policy;
+pub mod propose;
+pub mod pull_request;
 mod settings;
 pub(crate) mod transport;
 
