@@ -16,6 +16,7 @@ mod files;
 pub mod host;
 pub mod judge;
 pub mod model;
+pub mod notify;
 pub mod pipeline;
 pub mod report;
 pub mod samples;
