@@ -5,11 +5,14 @@
 //! [`render`] makes texts from the templates in `alerts/templates/`. Nothing is remembered anywhere else: an issue
 //! carries its own [`Record`] in a hidden first line ([`Marker`]), so that any runner can go on where another stopped.
 
+pub mod check;
 mod decide;
 mod event;
 mod finding;
+pub mod intake;
 mod key;
 mod marker;
+pub mod payload;
 mod policy;
 mod record;
 pub mod render;

@@ -1,8 +1,9 @@
-//! GitHub: the client, and what is shown there that is not an issue.
+//! GitHub: the client, and what is shown there.
 
 pub mod check;
 mod client;
 pub mod error;
+pub mod issues;
 pub mod labels;
 mod policy;
 pub mod propose;
