@@ -193,11 +193,29 @@ fn what_is_not_described_is_a_violation_and_is_answered_so() {
 }
 
 #[test]
+fn an_answer_that_is_not_as_described_is_not_sent() {
+    let Some((fake, job)) = fake() else { return };
+    open(&job, "t");
+    // Addresses are no addresses any more.
+    fake.world().base = "nowhere at all".to_owned();
+    let got = job.get(&at("/issues/1"));
+    assert_eq!(got.status, 500, "{}", got.text);
+    assert!(got.text.contains("contract: issues/get answer 200: at "), "{}", got.text);
+    assert_eq!(fake.take_violations().len(), 1);
+}
+
+#[test]
+fn what_the_fake_does_not_do_yet_is_a_violation() {
+    let Some((fake, job)) = fake() else { return };
+    assert_eq!((job.get("/search/issues?q=toll").status, job.get(&at("/releases")).status), (500, 500));
+    assert_eq!(fake.take_violations().len(), 2);
+}
+
+#[test]
 #[should_panic(expected = "not as GitHub describes it")]
 fn a_test_with_a_violation_fails_when_the_fake_ends() {
-    if !common::real(github::missing()) {
-        panic!("not as GitHub describes it: there is no description, which was said above");
-    }
+    // The words of the panic that is expected, for where there is nothing to test.
+    assert!(common::real(github::missing()), "skipped: not as GitHub describes it");
     let fake = FakeGitHub::start();
     fake.ask_as(&fake.job_token()).get("/nowhere");
 }
@@ -371,4 +389,28 @@ fn the_primary_limit_is_told_and_enforced() {
     assert_eq!(job.get("/rate_limit").body["rate"]["remaining"], 0);
     fake.advance(TimeDelta::hours(1));
     assert_eq!(job.get(&at("/issues")).status, 200);
+}
+
+#[tokio::test]
+async fn octocrab_understands_the_answers() {
+    let Some((fake, _)) = fake() else { return };
+    let builder = octocrab::Octocrab::builder().base_uri(fake.url()).expect("an address");
+    let crab = builder.personal_token(fake.job_token()).build().expect("a client");
+    let issues = crab.issues("acme", "widgets");
+    for n in 0..5 {
+        let labels = Some(vec!["tollgate".to_owned()]);
+        let issue = issues.create(format!("issue {n}")).body("text").labels(labels);
+        let issue = Box::pin(issue.send()).await.expect("opened");
+        assert_eq!((issue.number, issue.user.login.as_str()), (n + 1, JOB_LOGIN));
+    }
+    let page = issues.list().labels(&["tollgate".to_owned()]).per_page(2).send().await.expect("a page");
+    assert_eq!(crab.all_pages(page).await.expect("all pages").len(), 5);
+    // Over a connection that was used before.
+    fake.inject(github::When::nth(1, "POST", "/repos/*/*/issues/*/comments"), github::Fault::DropAfter);
+    issues.create_comment(1, "unheard").await.expect_err("dropped");
+    assert_eq!(fake.comments(1).len(), 1, "done once, and not repeated by anybody");
+    let listed = issues.list_comments(1).send().await.expect("comments");
+    assert_eq!(listed.items[0].body.as_deref(), Some("unheard"));
+    let number = fake.person("alice").open_pull("b", "p", &[("a", "b")]);
+    assert_eq!(crab.pulls("acme", "widgets").get(number).await.expect("a pull request").head.ref_field, "b");
 }

@@ -1,4 +1,4 @@
-//! From the schemas of OpenAPI 3.0 to JSON Schema, and an example of each.
+//! From the schemas of `OpenAPI` 3.0 to JSON Schema, and an example of each.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -171,12 +171,12 @@ fn small(schema: &Value, components: &Value) -> Value {
             let length = schema["minLength"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(4);
             json!("text".repeat(length.div_ceil(4)))
         }
-        _ => match variants(schema) {
-            Some(first) => small(first, components),
-            None => {
+        _ => variants(schema).map_or_else(
+            || {
                 let names = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
                 names.map(|n| (n.to_owned(), small(&schema["properties"][n], components))).collect()
-            }
-        },
+            },
+            |first| small(first, components),
+        ),
     }
 }
