@@ -2,12 +2,12 @@
 
 mod schema;
 
-pub use schema::{example, resolve};
+pub use schema::{example, required, resolve};
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock},
 };
@@ -120,11 +120,14 @@ impl Contract {
         let matching = self.operations.iter().filter_map(|o| Some((o, matches(&o.segments, &parts)?)));
         let mut matching: Vec<_> = matching.collect();
         matching.sort_by_key(|(o, _)| std::cmp::Reverse(o.literals()));
-        let others: Vec<_> = matching.iter().map(|(o, _)| o.method.clone()).collect();
+        let others: BTreeSet<_> = matching.iter().map(|(o, _)| o.method.clone()).collect();
         let found = matching.into_iter().find(|(o, _)| o.method == method);
-        found.map(|(operation, path)| Match { operation, path }).ok_or_else(|| match others.as_slice() {
-            [] => format!("{method} {path}: GitHub's description has no such path"),
-            others => format!("{method} {path}: described for {} only", others.join(", ")),
+        found.map(|(operation, path)| Match { operation, path }).ok_or_else(|| {
+            if others.is_empty() {
+                return format!("{method} {path}: GitHub's description has no such path");
+            }
+            let others: Vec<_> = others.into_iter().collect();
+            format!("{method} {path}: described for {} only", others.join(", "))
         })
     }
 
@@ -145,10 +148,8 @@ impl Contract {
         for (name, value) in query {
             self.check_parameter(operation, name, value, false)?;
         }
-        let given = |p: &&Parameter| query.iter().any(|(name, _)| *name == p.name);
-        let required = operation.parameters.iter().filter(|p| p.required && !p.in_path);
-        if let Some(parameter) = required.clone().find(|p| !given(p)) {
-            return Err(format!("{}: the parameter {} is missing", operation.id, parameter.name));
+        if let Some(missing) = operation.demanded().find(|p| query.iter().all(|(name, _)| name != p)) {
+            return Err(format!("{}: the parameter {missing} is missing", operation.id));
         }
         match (&operation.body, body) {
             (None, Some(_)) => Err(format!("{}: has no request body", operation.id)),
@@ -263,6 +264,11 @@ impl Operation {
             body,
             id,
         }
+    }
+
+    /// Parameters that a query must have.
+    pub fn demanded(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().filter(|p| p.required && !p.in_path).map(|p| p.name.as_str())
     }
 
     /// How exactly the path is said: of two that match, the one with more words and fewer open ends is meant.
