@@ -4,6 +4,7 @@
 //! subtree, are told in `docs/architecture.md` and held by `tests/architecture.rs`.
 #![forbid(unsafe_code)]
 
+mod actions;
 pub mod alert;
 pub mod cgroup;
 pub mod cli;

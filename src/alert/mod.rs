@@ -27,7 +27,7 @@ mod world_tests;
 
 pub use decide::{Action, Decided, Situation, Transition, decide};
 pub use event::Event;
-pub use finding::{Finding, Group, Subject, findings, mistrust};
+pub use finding::{Finding, Group, Subject, findings, mistrust, name_of};
 pub use key::{Key, Scope};
 pub use marker::{Kind, Marker};
 pub use policy::{AlertError, AlertPolicy, Format as WebhookFormat, Route, Silence, Webhook};

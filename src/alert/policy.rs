@@ -139,6 +139,10 @@ impl AlertPolicy {
             }
         }
         for (name, webhook) in &self.webhook {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+            if name.is_empty() || name.len() > 40 || !name.bytes().all(plain) {
+                return bad("webhook", format!("{name:?}"), "a name of lower-case letters, digits, - and _");
+            }
             let variables = std::iter::once(&webhook.url_env).chain(&webhook.secret_env);
             if variables.into_iter().any(|v| !is_variable(v)) {
                 // What stands there may be the secret itself, so it is not repeated.
@@ -264,6 +268,7 @@ mod tests {
             ("[[route]]\nowners = [\"everyone <!-- -->\"]", "@login"),
             ("[[route]]\nwebhooks = [\"ops\"]", "[alert.webhook.ops]"),
             ("[[silence]]\nuntil = \"2026-12-31\"\nreason = \" \"", "why"),
+            ("[webhook.Ops]\nurl_env = \"OPS\"", "lower-case"),
             ("[webhook.ops]\nurl_env = \"https://hooks.example/T0/B0\"", "environment variable"),
         ] {
             let error = policy(text).check().expect_err(text).to_string();
