@@ -113,7 +113,7 @@ impl Limits {
 /// The answer of the secondary limit.
 pub fn secondary(status: u16, seconds: i64) -> Answer {
     let text = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
-    Answer::error(status, text).header("retry-after", seconds)
+    Answer::error(status, text).header("retry-after", seconds.to_string())
 }
 
 /// A time as a `Date` header says it.

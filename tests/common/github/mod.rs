@@ -23,6 +23,7 @@
 pub mod answer;
 mod ask;
 pub mod auth;
+pub mod canary;
 pub mod contract;
 mod endpoints;
 pub mod faults;

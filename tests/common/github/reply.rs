@@ -65,8 +65,8 @@ impl Answer {
         Self { status: 422, headers: Vec::new(), body: Some(body) }
     }
 
-    pub fn header(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.headers.push((name, value.to_string()));
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 }

@@ -187,9 +187,8 @@ impl Shared {
         within?;
         let body: Option<Value> = match request.body {
             [] => None,
-            bytes => serde_json::from_slice(bytes)
-                .map(Some)
-                .unwrap_or_else(|_| Some(Value::String("not JSON".into()))),
+            // No operation takes a text, so that what is no JSON is a violation.
+            bytes => Some(serde_json::from_slice(bytes).unwrap_or_else(|_| Value::from("not JSON"))),
         };
         if let Err(violation) = self.contract.check_request(found, request.query, body.as_ref()) {
             world.violations.push(violation.clone());

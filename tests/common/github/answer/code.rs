@@ -40,9 +40,8 @@ pub fn blob_sha(bytes: &[u8]) -> String {
 pub fn content(world: &World, repo: &Repo, path: &str, bytes: &[u8], at: &str) -> Value {
     let mut value = entry(world, repo, path, "file", bytes.len(), &blob_sha(bytes), at);
     let text = STANDARD.encode(bytes);
-    let lines: String =
-        text.as_bytes().chunks(60).map(|c| format!("{}\n", String::from_utf8_lossy(c))).collect();
-    extend(&mut value, json!({"encoding": "base64", "content": lines}));
+    let lines: Vec<_> = text.as_bytes().chunks(60).map(String::from_utf8_lossy).collect();
+    extend(&mut value, json!({"encoding": "base64", "content": lines.join("\n") + "\n"}));
     value
 }
 

@@ -2,7 +2,7 @@
 
 mod schema;
 
-pub use schema::{example, resolve};
+pub use schema::{example, required, resolve};
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
@@ -145,10 +145,8 @@ impl Contract {
         for (name, value) in query {
             self.check_parameter(operation, name, value, false)?;
         }
-        let given = |p: &&Parameter| query.iter().any(|(name, _)| *name == p.name);
-        let required = operation.parameters.iter().filter(|p| p.required && !p.in_path);
-        if let Some(parameter) = required.clone().find(|p| !given(p)) {
-            return Err(format!("{}: the parameter {} is missing", operation.id, parameter.name));
+        if let Some(missing) = operation.demanded().find(|p| query.iter().all(|(name, _)| name != p)) {
+            return Err(format!("{}: the parameter {missing} is missing", operation.id));
         }
         match (&operation.body, body) {
             (None, Some(_)) => Err(format!("{}: has no request body", operation.id)),
@@ -263,6 +261,11 @@ impl Operation {
             body,
             id,
         }
+    }
+
+    /// Parameters that a query must have.
+    pub fn demanded(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().filter(|p| p.required && !p.in_path).map(|p| p.name.as_str())
     }
 
     /// How exactly the path is said: of two that match, the one with more words and fewer open ends is meant.

@@ -53,7 +53,7 @@ fn apply(check: &mut Check, call: &Call<'_>, now: Time) -> Reply<()> {
     if let Some(conclusion) = call.text("conclusion") {
         // A conclusion completes a run by itself.
         check.conclusion = Some(conclusion.to_owned());
-        check.status = "completed".to_owned();
+        "completed".clone_into(&mut check.status);
     } else if check.status == "completed" && check.conclusion.is_none() {
         return Err(Answer::invalid(
             "CheckRun",
@@ -128,7 +128,8 @@ pub fn list_for_ref(world: &mut World, call: &Call<'_>) -> Reply {
         .filter(|c| call.asked("check_name").is_none_or(|name| name == c.name))
         .filter(|c| call.asked("status").is_none_or(|status| status == c.status))
         .filter(|c| {
-            call.asked("app_id").is_none_or(|id| answer::app(world, Some(&c.app))["id"].to_string() == id)
+            call.asked("app_id")
+                .is_none_or(|id| answer::app(world, Some(&c.app))["id"].as_u64() == id.parse().ok())
         })
         .collect();
     if call.asked("filter") != Some("all") {
