@@ -39,7 +39,7 @@ mod wire;
 pub use ask::{Asker, Got};
 pub use auth::Kind;
 pub use contract::missing;
-pub use endpoints::LONGEST_BODY;
+pub use endpoints::{LONGEST_BODY, does};
 pub use faults::{Fault, Storm, When};
 pub use log::Request;
 pub use people::{Person, Reason};

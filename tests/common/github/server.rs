@@ -194,6 +194,11 @@ impl Shared {
             world.violations.push(violation.clone());
             return Err(Answer::refused(&format!("contract: {violation}")));
         }
+        if !endpoints::does(id) {
+            let violation = format!("{id}: the fake does not do it yet");
+            world.violations.push(violation.clone());
+            return Err(Answer::error(500, &violation));
+        }
         auth::permit(world, &token, found.operation, &found.path)?;
         if request.method != "GET" && id != "apps/create-installation-access-token" {
             world.limits.write(&token, now)?;

@@ -7,7 +7,7 @@ pub use schema::{example, required, resolve};
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock},
 };
@@ -120,11 +120,14 @@ impl Contract {
         let matching = self.operations.iter().filter_map(|o| Some((o, matches(&o.segments, &parts)?)));
         let mut matching: Vec<_> = matching.collect();
         matching.sort_by_key(|(o, _)| std::cmp::Reverse(o.literals()));
-        let others: Vec<_> = matching.iter().map(|(o, _)| o.method.clone()).collect();
+        let others: BTreeSet<_> = matching.iter().map(|(o, _)| o.method.clone()).collect();
         let found = matching.into_iter().find(|(o, _)| o.method == method);
-        found.map(|(operation, path)| Match { operation, path }).ok_or_else(|| match others.as_slice() {
-            [] => format!("{method} {path}: GitHub's description has no such path"),
-            others => format!("{method} {path}: described for {} only", others.join(", ")),
+        found.map(|(operation, path)| Match { operation, path }).ok_or_else(|| {
+            if others.is_empty() {
+                return format!("{method} {path}: GitHub's description has no such path");
+            }
+            let others: Vec<_> = others.into_iter().collect();
+            format!("{method} {path}: described for {} only", others.join(", "))
         })
     }
 

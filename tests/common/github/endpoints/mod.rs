@@ -21,9 +21,21 @@ pub use issues::{close, label_item, new_item, reopen, unlabel_item};
 /// Longest body of an issue, a comment or a pull request, in characters.
 pub const LONGEST_BODY: usize = 65_536;
 
+type Endpoint = fn(&mut World, &Call<'_>) -> Reply;
+
 /// Does what an operation says. Its request was held against the contract and is permitted.
 pub fn perform(world: &mut World, operation: &str, call: &Call<'_>) -> Reply {
-    let endpoint: fn(&mut World, &Call<'_>) -> Reply = match operation {
+    let endpoint = endpoint(operation).expect("asked before");
+    endpoint(world, call)
+}
+
+/// Whether the fake does an operation.
+pub fn does(operation: &str) -> bool {
+    endpoint(operation).is_some()
+}
+
+fn endpoint(operation: &str) -> Option<Endpoint> {
+    let endpoint: Endpoint = match operation {
         "apps/create-installation-access-token" => account::create_token,
         "apps/get-repo-installation" => account::installation,
         "rate-limit/get" => account::rate_limit,
@@ -61,13 +73,9 @@ pub fn perform(world: &mut World, operation: &str, call: &Call<'_>) -> Reply {
         "actions/list-workflow-run-artifacts" => actions::artifacts,
         "actions/create-workflow-dispatch" => actions::dispatch_workflow,
         "repos/create-dispatch-event" => actions::dispatch,
-        other => {
-            let violation = format!("{other}: the fake does not do it yet");
-            world.violations.push(violation.clone());
-            return Err(Answer::error(500, &violation));
-        }
+        _ => return None,
     };
-    endpoint(world, call)
+    Some(endpoint)
 }
 
 /// The repository of the call; `permit` proved that it is there.
