@@ -69,37 +69,9 @@ pub(crate) fn later(from: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    /// A clock that stands still but for sleeping, which takes no time.
-    #[derive(Debug)]
-    pub struct FakeClock(Mutex<(DateTime<Utc>, Vec<Duration>)>);
-
-    impl FakeClock {
-        pub fn new() -> Self {
-            Self(Mutex::new((DateTime::from_timestamp(1_800_000_000, 0).expect("a time"), Vec::new())))
-        }
-
-        /// All sleeps so far.
-        pub fn slept(&self) -> Vec<Duration> {
-            self.0.lock().expect("lock").1.clone()
-        }
-    }
-
-    #[async_trait]
-    impl Clock for FakeClock {
-        fn now(&self) -> DateTime<Utc> {
-            self.0.lock().expect("lock").0
-        }
-
-        async fn sleep(&self, time: Duration) {
-            let mut state = self.0.lock().expect("lock");
-            state.0 = later(state.0, time);
-            state.1.push(time);
-        }
-    }
 
     proptest! {
         #[test]

@@ -191,9 +191,12 @@ async fn check(client: &Client, report: &CheckReport) -> Result<Shown, GithubErr
     loop {
         let next: Vec<_> = report.annotations.iter().skip(has).take(ANNOTATIONS).collect();
         has += next.len();
-        let body = body(report, &next);
+        let mut body = body(report, &next);
         let answer = match id {
-            None => client.write(Method::POST, &client.repo("check-runs"), &body).await?,
+            None => {
+                body["head_sha"] = json!(report.head_sha);
+                client.write(Method::POST, &client.repo("check-runs"), &body).await?
+            }
             Some(id) => client.write(Method::PATCH, &client.repo(&format!("check-runs/{id}")), &body).await?,
         };
         let written = answer["id"].as_u64().or(id).ok_or_else(|| WriteError::Ambiguous {
@@ -228,7 +231,6 @@ fn body(report: &CheckReport, annotations: &[&Annotation]) -> Value {
     }
     let mut body = json!({
         "name": report.name,
-        "head_sha": report.head_sha,
         "external_id": report.external_id,
         "status": "completed",
         "conclusion": report.conclusion,

@@ -367,7 +367,10 @@ impl Client {
     }
 
     fn said(&self, answer: &Answer) -> String {
-        self.secret.hide(&format!("status {} ({})", answer.status, policy::message(&answer.body)))
+        match policy::message(&answer.body) {
+            said if said.is_empty() => format!("status {}", answer.status),
+            said => self.secret.hide(&format!("status {} ({said})", answer.status)),
+        }
     }
 
     fn refusal(&self, request: &str, answer: &Answer) -> super::error::Refusal {

@@ -72,8 +72,7 @@ impl Refusal {
                  `{permission}`"
             ),
             410 if self.request.contains("/issues") => {
-                "enable issues in the repository's settings, or route alerts elsewhere"
-                    .to_owned()
+                "enable issues in the repository's settings, or route alerts elsewhere".to_owned()
             }
             301 | 302 | 307 | 308 => {
                 "the repository was renamed or moved: set its new name, also in GITHUB_REPOSITORY".to_owned()

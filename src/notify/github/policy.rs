@@ -111,6 +111,8 @@ fn field(entry: Value) -> FieldError {
 pub(super) fn message(body: &str) -> String {
     match serde_json::from_str::<ErrorBody>(body) {
         Ok(parsed) => one_line(&parsed.message),
+        // The page of a proxy.
+        Err(_) if body.trim_start().starts_with('<') => String::new(),
         Err(_) => one_line(body),
     }
 }
