@@ -38,6 +38,8 @@ pub fn conclusion(result: &GateResult) -> Conclusion {
     let has = |kind| verdicts.iter().any(|v| v.verdict == kind);
     let short = |v: &Verdict| v.verdict == VerdictKind::NoBaseline || v.sweeps_baseline < HISTORY;
     match result.judgement.decision {
+        // Only a person's label makes a regression a baseline.
+        Decision::Regressed if result.is_accepted() => Conclusion::Success,
         Decision::Regressed => Conclusion::Failure,
         Decision::NotMeasured => Conclusion::ActionRequired,
         _ if has(VerdictKind::MeasurementFailed) || has(VerdictKind::Missing) => Conclusion::ActionRequired,
