@@ -81,8 +81,7 @@ fn making_mysql(bed: &Bed, environment: &str, child: &mut Child) -> String {
             let processes = fs::read_dir("/proc").expect("/proc").flatten();
             processes.map(|entry| entry.path()).find(|process| {
                 let read = |name: &str| fs::read(process.join(name)).unwrap_or_default();
-                String::from_utf8_lossy(&read("cmdline")).contains("mariadbd\0--bootstrap")
-                    && String::from_utf8_lossy(&read("cgroup")).contains(container)
+                text(&read("cmdline")).contains("\0--bootstrap") && text(&read("cgroup")).contains(container)
             })
         });
         if let Some(process) = making {
@@ -163,7 +162,7 @@ fn booted_kernels() -> BTreeSet<String> {
     let lines = fs::read_dir("/proc").expect("/proc").flatten();
     let lines = lines.map(|e| fs::read(e.path().join("cmdline")).unwrap_or_default());
     let of = |line: Vec<u8>| {
-        let line = String::from_utf8_lossy(&line).into_owned();
+        let line = text(&line);
         let mut words = line.split('\0').skip_while(|word| *word != "-kernel");
         line.starts_with("qemu").then(|| words.nth(1).map(str::to_owned)).flatten()
     };
