@@ -305,6 +305,29 @@ async fn a_lie_is_caught_for_each_axis() {
     stage.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_containers_agent_tells_a_warm_file_of_the_image_from_an_evicted_one() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let mut session = started("docker", &stage.context).await;
+    let file = format!("/{COPYUP}/64m");
+    let mut found = Vec::new();
+    for bench in ["read-file", "read-file", "evict", "read-file"] {
+        let line = ["/usr/local/bin/tollgate-agent", "bench", bench, "--file", &file];
+        let told = session.agent().exec(exec(&line)).await.expect("runs").stdout;
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        found.push(told["cached_bytes_before"].as_u64().expect("bytes"));
+    }
+    // What page-cache takes for warm, and for cold.
+    assert_eq!(found[1..3], [64 << 20; 2], "just read: {found:?}");
+    assert!(found[3] <= 1 << 20, "just evicted: {found:?}");
+    stop("docker", session).await;
+    stage.end().await;
+}
+
 /// What the first write to a file costs in a fresh instance, milliseconds.
 async fn first_write(session: &mut Box<dyn Session>, file: &str) -> (f64, u64) {
     let fleet = session.fleet();

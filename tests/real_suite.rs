@@ -150,7 +150,7 @@ fn modules(initrd: &Path, to: &Path) {
         let name = reader.entry().name().to_owned();
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).expect("read");
-        if let Some(module) = name.strip_prefix("modules/").filter(|name| name.ends_with(".ko")) {
+        if let Some(module) = name.strip_prefix("modules/").filter(|name| *name != "order") {
             fs::write(to.join("kernel").join(module), bytes).expect("written");
         }
         rest = reader.finish().expect("the next entry");
