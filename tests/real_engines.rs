@@ -10,7 +10,9 @@ use std::time::Instant;
 use tollgate::environment::docker::axes::{Axes, Driver};
 use tollgate::environment::docker::host::Host;
 use tollgate::environment::docker::private::{EngineSpec, PrivateEngine, remains};
-use tollgate::environment::docker::{DockerEnvironment, engine};
+use tollgate::environment::docker::{DockerEnvironment, clean, engine};
+use tollgate::environment::fleet::InstanceOptions;
+use tollgate::environment::image::COPYUP;
 use tollgate::environment::{Context, Environment, EnvironmentError, Session};
 use tollgate::host::leftovers;
 use tollgate::model::Proof;
@@ -279,6 +281,8 @@ async fn a_lie_is_caught_for_each_axis() {
         ("docker+unconfined", "docker", "runs without a seccomp filter"),
         ("docker", "docker+unconfined", "runs under a seccomp filter"),
         ("docker+layer", "docker", "the data directory is in the container's layer"),
+        ("docker+layer+layers=20", "docker+layer", "its image has 21 layers"),
+        ("docker+layer+layers=2", "docker+layer", "the files of copy-up lie below 2 layers on the disk"),
         ("docker+runtime=crun", "docker", "the container's shim was given the runtime of its label"),
         ("docker+runtime=runsc", "docker", "runs on gVisor's kernel"),
         ("docker+nat+proxy", "docker+nat", "docker-proxy listens on the published ports"),
@@ -298,6 +302,92 @@ async fn a_lie_is_caught_for_each_axis() {
         let caught = refuted_as(lie, truth, &stage).await;
         assert!(caught.iter().any(|c| c == claim), "{truth} called {lie}: {caught:?}");
     }
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_containers_agent_tells_a_warm_file_of_the_image_from_an_evicted_one() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let mut session = started("docker", &stage.context).await;
+    let file = format!("/{COPYUP}/64m");
+    let mut found = Vec::new();
+    for bench in ["read-file", "read-file", "evict", "read-file"] {
+        let line = ["/usr/local/bin/tollgate-agent", "bench", bench, "--file", &file];
+        let told = session.agent().exec(exec(&line)).await.expect("runs").stdout;
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        found.push(told["cached_bytes_before"].as_u64().expect("bytes"));
+    }
+    // What page-cache takes for warm, and for cold.
+    assert_eq!(found[1..3], [64 << 20; 2], "just read: {found:?}");
+    assert!(found[3] <= 1 << 20, "just evicted: {found:?}");
+    stop("docker", session).await;
+    stage.end().await;
+}
+
+/// What the first write to a file costs in a fresh instance, milliseconds.
+async fn first_write(session: &mut Box<dyn Session>, file: &str) -> (f64, u64) {
+    let fleet = session.fleet();
+    let options = InstanceOptions { number: 0, memory_mib: None };
+    let mut instance = fleet.launch(options).await.expect("a fresh instance");
+    let line = ["/usr/local/bin/tollgate-agent", "bench", "first-write", "--file", file];
+    let written = instance.agent().exec(exec(&line)).await.expect("runs");
+    instance.stop().await.expect("stops");
+    let output: serde_json::Value =
+        serde_json::from_str(&written.stdout).unwrap_or_else(|e| panic!("{e}: {written:?}"));
+    let ms = output["first_write_ms"].as_f64().expect("milliseconds");
+    (ms, output["bytes"].as_u64().expect("bytes"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_lie_as_deep_as_the_label_says_and_a_sweeps_images_vanish() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    // The bench image is there before the others are counted.
+    stop("docker+layer", started("docker+layer", &stage.context).await).await;
+    let before = host_state().await;
+    let mut sessions = Vec::new();
+    for name in
+        ["docker+layer+layers=1", "docker+layer+layers=100", "docker+layer+driver=overlay2-xfs+layers=20"]
+    {
+        if let Err(why) = environment(name).check().await {
+            eprintln!("{name}: unavailable: {why}");
+            continue;
+        }
+        let mut session = started(name, &stage.context).await;
+        for (file, mib) in [("1m", 1), ("64m", 64), ("1g", 1024)] {
+            let path = if file == "1g" { "/data/copyup-1g".to_owned() } else { format!("/{COPYUP}/{file}") };
+            let (ms, bytes) = first_write(&mut session, &path).await;
+            assert_eq!(bytes, mib << 20, "{name}: {file}");
+            eprintln!("{name}: first write to {file}: {ms:.2} ms");
+        }
+        let found = proofs(&mut session, 0).await;
+        assert_eq!(refuted(&found), [""; 0], "{name}: {found:#?}");
+        assert!(found.iter().any(|p| p.claim.contains("layers on the disk")), "{name}: {found:#?}");
+        sessions.push((name, session));
+    }
+    // What `clean` would find of them in the host's engine.
+    let docker = engine::connect(Path::new(SOCKET)).await.expect("the engine");
+    let left = clean::find(&docker, |sweep| sweep == stage.context.sweep).await.expect("a list");
+    let images = left.iter().filter(|l| matches!(l, clean::Leftover::Image(_))).count();
+    assert_eq!(images, 2, "one for each environment of the host's engine: {left:?}");
+    // A container whose file was changed is no proof any more.
+    let (name, session) = sessions.first_mut().expect("one at least");
+    let touched = session.agent().exec(exec(&["touch", &format!("/{COPYUP}/64m")])).await.expect("runs");
+    assert_eq!(touched.code, Some(0));
+    let found = proofs(session, 0).await;
+    assert_eq!(refuted(&found), ["the files of copy-up are in no layer of the container's own"], "{name}");
+    for (name, session) in sessions {
+        stop(name, session).await;
+    }
+    assert_gone(&stage);
+    assert_eq!(host_state().await, before);
     stage.end().await;
 }
 

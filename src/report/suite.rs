@@ -64,14 +64,11 @@ fn cases(text: &mut String) {
 /// Names without `docker+layer+driver=` and the like again and again.
 fn environments(case: &Case) -> String {
     let mut plain = Vec::new();
-    let mut values_of: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut values_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for environment in &case.environments {
         let name = environment.to_string();
         match name.split_once('=') {
-            Some((before, value)) => {
-                let axis = if before.ends_with("driver") { "docker+layer+driver" } else { "docker+runtime" };
-                values_of.entry(axis).or_default().push(value.to_owned());
-            }
+            Some((axis, value)) => values_of.entry(axis.to_owned()).or_default().push(value.to_owned()),
             None => plain.push(name),
         }
     }

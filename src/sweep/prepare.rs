@@ -57,9 +57,14 @@ impl Runner<'_> {
             self.check_cancelled()?;
             let Some(slot) = self.slots.get_mut(&environment) else { continue };
             let trials = slot.network_trials;
-            let proofs = match slot.session.wake().await {
-                Ok(()) => slot.session.prove(trials).await,
-                Err(error) => Err(error),
+            let proving = async {
+                slot.session.wake().await?;
+                slot.session.prove(trials).await
+            };
+            // A proof asks an engine or a guest, which may answer slowly or never.
+            let proofs = tokio::select! {
+                proofs = proving => proofs,
+                () = self.cancel.cancelled() => return Err(SweepError::Cancelled),
             };
             let _ = slot.session.rest().await;
             match proofs {

@@ -2,7 +2,8 @@
 //!
 //! Each trial runs in a fresh instance, because a layer copies a file up only once. Where the data directory is in the
 //! layer, the image's links in it lead to files of a lower layer; elsewhere (a volume, natively) they are copies, made
-//! before. How deep the lower layer lies is not varied: the bench image is imported, and so has one layer.
+//! before. The full profile also has a file of 1 GiB, and files below 20 and 100 layers. Both are in images that are loaded
+//! for it, so that the bench image stays small.
 
 use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Size, Trial,
@@ -16,8 +17,34 @@ use serde::Deserialize;
 pub struct CopyUp;
 
 const NAME: &str = "copy-up";
-/// The largest file that the bench image holds for it is 64 MiB.
-const SIZES: [(&str, f64); 2] = [("1m", 0.3), ("64m", 0.6)];
+
+/// A file: its size in names, the seconds of a trial, and the parser that knows its size.
+struct File {
+    size: &'static str,
+    trial_s: f64,
+    parse: fn(&CommandReport<'_>) -> Values,
+}
+
+/// Those of the bench image.
+const FILES: [File; 2] = [
+    File { size: "1m", trial_s: 0.3, parse: parse::<{ 1 << 20 }> },
+    File { size: "64m", trial_s: 0.6, parse: parse::<{ 64 << 20 }> },
+];
+/// That of the images with more layers, and only of those.
+const LARGE: File = File { size: "1g", trial_s: 3.0, parse: parse::<{ 1 << 30 }> };
+
+/// Makes the large file `$0/copyup-1g` out of copies of the other, which is how the one in the images is made; not with cat, which
+/// may share blocks (`copy_file_range`(2)). In a layer the link is there already.
+const MAKE_LARGE: &str = r#"
+set -e
+test ! -L "$0/copyup-1g" || exit 0
+i=0
+while [ $i -lt 16 ]; do
+    dd if=/usr/share/tollgate/copyup/64m bs=1M status=none
+    i=$((i + 1))
+done > "$0/copyup-1g"
+sync "$0/copyup-1g"
+"#;
 
 impl Workload for CopyUp {
     fn name(&self) -> &'static str {
@@ -29,31 +56,57 @@ impl Workload for CopyUp {
     }
 
     fn cases(&self, Size { profile, .. }: Size) -> Vec<Case> {
-        SIZES.iter().map(|(size, trial_s)| case(profile, size, *trial_s)).collect()
+        let mut cases: Vec<Case> = FILES.iter().map(|file| bench(profile, file)).collect();
+        if profile == Profile::Full {
+            cases.push(large());
+        }
+        cases
     }
 }
 
-fn case(profile: Profile, size: &str, trial_s: f64) -> Case {
-    let (file, source) = (format!("{{data}}/copyup-{size}"), format!("/usr/share/tollgate/copyup/{size}"));
+/// A file of the bench image.
+fn bench(profile: Profile, file: &File) -> Case {
+    let (path, source) = (path(file), format!("/usr/share/tollgate/copyup/{}", file.size));
     Case {
-        workload: NAME,
-        name: format!("file-{size}"),
-        metrics: metrics(),
-        environments: Places::of(profile, &["docker", "docker+layer"]).drivers_of_fresh().all(),
+        environments: Places::of(profile, &["docker", "docker+layer"]).drivers_of_fresh().layers().all(),
         // In a layer this prepares the instance that stays up, and no fresh one.
         prepare: vec![CommandTemplate::agent(
-            &["first-write", "--file", &file, "--prepare-from", &source],
+            &["first-write", "--file", &path, "--prepare-from", &source],
             300,
         )],
+        ..case(file)
+    }
+}
+
+/// The file of the images with more layers.
+fn large() -> Case {
+    Case {
+        environments: Places::of(Profile::Full, &["docker"]).layers().all(),
+        prepare: vec![CommandTemplate::new(&["sh", "-c", MAKE_LARGE, "{data}"], 600)],
+        ..case(&LARGE)
+    }
+}
+
+fn path(file: &File) -> String {
+    format!("{{data}}/copyup-{}", file.size)
+}
+
+fn case(file: &File) -> Case {
+    Case {
+        workload: NAME,
+        name: format!("file-{}", file.size),
+        metrics: metrics(),
+        environments: Vec::new(),
+        prepare: Vec::new(),
         server: None,
         trial: Trial::Command(CommandTrial {
             placement: Placement::Fresh { memory_mib: None },
-            command: CommandTemplate::agent(&["first-write", "--file", &file], 300),
-            parse: if size == "1m" { parse::<{ 1 << 20 }> } else { parse::<{ 64 << 20 }> },
+            command: CommandTemplate::agent(&["first-write", "--file", &path(file)], 300),
+            parse: file.parse,
         }),
         slices: 1,
         share: 0.5,
-        trial_s,
+        trial_s: file.trial_s,
         emulation: Emulation::Runs,
     }
 }

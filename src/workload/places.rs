@@ -11,6 +11,9 @@ const DRIVERS: [&str; 8] =
 /// OCI runtimes beside the engine's default.
 const RUNTIMES: [&str; 2] = ["crun", "runsc"];
 
+/// Layers above a file, the container's own included.
+const LAYERS: [&str; 3] = ["1", "20", "100"];
+
 /// The environments of a case. They differ from `docker` (or `kvm`) in one axis at a time, and a case names only
 /// those whose axis is on its path. The axes are not part of the smoke profile, where they would cost more time
 /// than the rest.
@@ -61,6 +64,15 @@ impl Places {
         self.drivers_but(&["vfs"])
     }
 
+    /// And `docker+layer` with a file that lies below so many layers. In the full profile only: an image of 1.8 GB is
+    /// loaded for each.
+    pub(super) fn layers(mut self) -> Self {
+        if self.profile == Profile::Full {
+            self.add(&LAYERS.map(|layers| format!("docker+layer+layers={layers}")));
+        }
+        self
+    }
+
     /// And `docker` with every other OCI runtime.
     pub(super) fn runtimes(self) -> Self {
         self.runtimes_but(&[])
@@ -103,11 +115,13 @@ mod tests {
 
     #[test]
     fn the_axes_are_left_out_of_smoke_and_native_comes_first() {
-        let of =
-            |profile| Places::of(profile, &["docker", "kvm"]).runtimes().drivers().unconfined().tuned().all();
+        let of = |profile| {
+            Places::of(profile, &["docker", "kvm"]).runtimes().drivers().layers().unconfined().tuned().all()
+        };
         assert_eq!(of(Profile::Smoke).len(), 3);
         let standard = of(Profile::Standard);
         assert_eq!(standard.len(), 3 + RUNTIMES.len() + DRIVERS.len() + 2, "every name is valid");
         assert!(standard[0].is_native());
+        assert_eq!(of(Profile::Full).len(), standard.len() + LAYERS.len(), "layers are of the full profile");
     }
 }

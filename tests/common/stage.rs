@@ -32,10 +32,7 @@ pub async fn stage() -> Stage {
     let lock = HostLock::acquire(state.path(), Path::new("/"), &sweep, chrono::Utc::now()).expect("the lock");
     let plan = NetworkPlan::for_host(&sweep).await.expect("a network plan");
     netns::setup(&plan).await.expect("namespaces");
-    let packages: Vec<&str> = tollgate::workload::all().iter().flat_map(|w| w.packages()).copied().collect();
-    let recipe = Recipe::new("bookworm", None, &packages, 2048);
-    let image =
-        BenchImage::get(&super::image_cache(), &recipe, &|s| eprintln!("{s}")).await.expect("an image");
+    let image = image().await;
     let scratch = state.path().join("scratch").join(sweep.as_str());
     std::fs::create_dir_all(&scratch).expect("scratch");
     let context = Context {
@@ -59,6 +56,13 @@ pub async fn stage() -> Stage {
         ports: BTreeMap::from([("redis".to_owned(), free_port())]),
     };
     Stage { context, plan, state, _lock: lock }
+}
+
+/// The bench image, built unless it is cached.
+pub async fn image() -> BenchImage {
+    let packages: Vec<&str> = tollgate::workload::all().iter().flat_map(|w| w.packages()).copied().collect();
+    let recipe = Recipe::new("bookworm", None, &packages, 2048);
+    BenchImage::get(&super::image_cache(), &recipe, &|s| eprintln!("{s}")).await.expect("an image")
 }
 
 fn rand_tail() -> u32 {

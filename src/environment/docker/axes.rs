@@ -134,6 +134,8 @@ pub struct Axes {
     pub proxy: bool,
     /// The data directory is in the container's layer.
     pub layer: bool,
+    /// Layers above the files of copy-up, the container's own included; the bench image's one layer when absent.
+    pub layers: Option<u32>,
     /// No seccomp filter.
     pub unconfined: bool,
     /// The storage driver; the host engine's own when absent.
@@ -161,12 +163,14 @@ impl Axes {
                         remedy: format!("choose one of {known}"),
                     })?);
                 }
+                Some(("layers", value)) => axes.layers = Some(layers(value)?),
                 Some(("runtime", value)) if !value.is_empty() => axes.runtime = Some(value.to_owned()),
                 _ => {
                     return Err(Unavailable {
                         reason: format!("docker has no axis {word}"),
-                        remedy: "choose among nat, proxy, layer, unconfined, driver=..., runtime=..."
-                            .to_owned(),
+                        remedy:
+                            "choose among nat, proxy, layer, unconfined, driver=..., layers=..., runtime=..."
+                                .to_owned(),
                     });
                 }
             }
@@ -177,6 +181,18 @@ impl Axes {
                 remedy: "say docker+nat+proxy".to_owned(),
             });
         }
+        if axes.layers.is_some() && !axes.layer {
+            return Err(Unavailable {
+                reason: "how deep files lie matters to data in the container's layer only".to_owned(),
+                remedy: "say docker+layer+layers=20".to_owned(),
+            });
+        }
+        if axes.layers.is_some() && axes.driver == Some(Driver::Vfs) {
+            return Err(Unavailable {
+                reason: "vfs copies the whole image for each of its layers".to_owned(),
+                remedy: "choose another driver".to_owned(),
+            });
+        }
         Ok(axes)
     }
 
@@ -184,6 +200,17 @@ impl Axes {
     pub fn gvisor(&self) -> bool {
         self.runtime.as_deref() == Some("runsc")
     }
+}
+
+/// Most layers above a file. overlay2 takes 128 in all.
+const MOST_LAYERS: u32 = 100;
+
+fn layers(value: &str) -> Result<u32, Unavailable> {
+    let number = value.parse().ok().filter(|n| (1..=MOST_LAYERS).contains(n));
+    number.ok_or_else(|| Unavailable {
+        reason: format!("{value} is no number of layers that tollgate makes"),
+        remedy: format!("choose one from 1 to {MOST_LAYERS}"),
+    })
 }
 
 #[cfg(test)]
@@ -200,6 +227,7 @@ mod tests {
         let found = axes("docker+layer+driver=overlay2-xfs").expect("layer");
         assert!(found.layer && !found.nat);
         assert_eq!(found.driver, Some(Driver::Overlay2Xfs));
+        assert_eq!(axes("docker+layer+layers=100").expect("deep").layers, Some(100));
         let found = axes("docker+nat+proxy+runtime=crun").expect("proxy");
         assert!(found.nat && found.proxy && found.runtime.as_deref() == Some("crun") && !found.gvisor());
         assert!(axes("docker+unconfined+runtime=runsc").expect("both").gvisor());
@@ -218,6 +246,13 @@ mod tests {
         assert!(axes("docker+nta").expect_err("typing").reason.contains("nta"));
         assert!(axes("docker+driver=overlay3").expect_err("typing").remedy.contains("overlay2-ext4"));
         assert!(axes("docker+proxy").expect_err("no port").remedy.contains("docker+nat+proxy"));
+        assert!(axes("docker+layers=20").expect_err("no layer").remedy.contains("docker+layer+layers=20"));
+        for wrong in ["0", "101", "many", "-1", ""] {
+            assert!(
+                axes(&format!("docker+layer+layers={wrong}")).expect_err(wrong).remedy.contains("1 to 100")
+            );
+        }
+        assert!(axes("docker+layer+driver=vfs+layers=2").is_err());
         assert!(axes("docker+runtime=").is_err() && axes("docker+nat=1").is_err());
     }
 

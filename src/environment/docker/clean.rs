@@ -19,7 +19,7 @@ pub enum Leftover {
     Network(String),
     /// A volume, by name.
     Volume(String),
-    /// An image that a trial loaded, by name or id. The bench image is a cache and none of these.
+    /// An image that a trial or an environment loaded, by name or id. The bench image is a cache and none of these.
     Image(String),
 }
 

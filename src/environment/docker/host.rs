@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 const RUNTIMES: [(&str, &[&str]); 2] = [("crun", &[]), ("runsc", &["--network=host"])];
 /// First major version of the engine that runs on containerd's snapshotters when it is told to.
 const SNAPSHOTTER: u32 = 24;
+/// Last major version of the engine with AUFS (release notes of 24.0).
+const AUFS: u32 = 23;
 
 /// A host to look at.
 #[derive(Debug, Clone)]
@@ -68,8 +70,16 @@ impl Host {
         let program = self.need("dockerd", "docker.io")?;
         let driver = axes.driver.unwrap_or(Driver::Overlay2Ext4);
         self.check_driver(driver)?;
-        if driver == Driver::Containerd {
-            newer_engine(&program).await?;
+        match driver {
+            Driver::Containerd => {
+                let needs = format!("containerd's snapshotter needs version {SNAPSHOTTER} or later");
+                engine_is(&program, |version| version >= SNAPSHOTTER, &needs, "a newer").await?;
+            }
+            Driver::Aufs => {
+                let needs = format!("AUFS needs version {AUFS} or earlier");
+                engine_is(&program, |version| version <= AUFS, &needs, "an older").await?;
+            }
+            _ => {}
         }
         let runtimes: BTreeMap<String, Runtime> = RUNTIMES
             .iter()
@@ -130,45 +140,52 @@ impl Host {
                 }
                 Ok(())
             }
-            Driver::Zfs | Driver::Aufs => Err(unsupported(driver, self.kernel_has(driver.engine_name()))),
+            Driver::Aufs if self.kernel_has("aufs") => Ok(()),
+            Driver::Zfs if self.kernel_has("zfs") => Err(unsupported(
+                "zfs keeps layers in a pool that the kernel shares with the whole host, and tollgate makes none",
+            )),
+            Driver::Aufs | Driver::Zfs => Err(not_in_kernel(driver)),
             Driver::Devicemapper => {
                 let misc = std::fs::read_to_string(self.under(Path::new("/proc/misc"))).unwrap_or_default();
-                Err(unsupported(driver, misc.contains("device-mapper")))
+                if !misc.contains("device-mapper") {
+                    return Err(not_in_kernel(driver));
+                }
+                Err(unsupported(
+                    "devicemapper keeps layers in mapped devices of the whole host, which would stay when the engine is killed",
+                ))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// A driver that needs more than a directory or a file.
-fn unsupported(driver: Driver, in_kernel: bool) -> Unavailable {
+fn not_in_kernel(driver: Driver) -> Unavailable {
     let word = driver.word();
-    if !in_kernel {
-        return Unavailable {
-            reason: format!("this kernel has no {word}"),
-            remedy: format!("leave the environment out, or boot a kernel with {word}"),
-        };
-    }
     Unavailable {
-        reason: format!("this kernel has {word}, but tollgate prepares no pool or branch for it"),
-        remedy: "leave the environment out; newer engines dropped or discourage this driver".to_owned(),
+        reason: format!("this kernel has no {word}"),
+        remedy: format!("leave the environment out, or boot a kernel with {word}"),
     }
 }
 
-/// That the engine is new enough for containerd's snapshotters.
-async fn newer_engine(program: &Path) -> Result<(), Unavailable> {
-    let remedy =
-        "install a newer Docker, or unpack one and name its directory in docker.engine_dir".to_owned();
+/// A driver that needs more than a directory or a file.
+fn unsupported(reason: &str) -> Unavailable {
+    Unavailable { reason: reason.to_owned(), remedy: "leave the environment out".to_owned() }
+}
+
+/// That the engine's major version is one that `fits`; otherwise it says what is `needed` and how to get `other`.
+async fn engine_is(
+    program: &Path,
+    fits: impl Fn(u32) -> bool,
+    needed: &str,
+    other: &str,
+) -> Result<(), Unavailable> {
+    let remedy = format!("install {other} Docker, or unpack one and name its directory in docker.engine_dir");
     let printed = command::run(&[program.as_os_str(), "--version".as_ref()]).await;
     let printed = printed.map_err(|e| Unavailable { reason: e.to_string(), remedy: remedy.clone() })?;
     match major(&printed) {
-        Some(version) if version >= SNAPSHOTTER => Ok(()),
+        Some(version) if fits(version) => Ok(()),
         _ => Err(Unavailable {
-            reason: format!(
-                "{} is \"{}\"; containerd's snapshotter needs version {SNAPSHOTTER} or later",
-                program.display(),
-                printed.trim()
-            ),
+            reason: format!("{} is \"{}\"; {needed}", program.display(), printed.trim()),
             remedy,
         }),
     }
@@ -237,6 +254,48 @@ mod tests {
         assert_eq!(crun, verdict(&host, "docker+layer+driver=overlay2-ext4").await.expect("driver"));
         assert_ne!(crun, verdict(&host, "docker+layer+driver=vfs").await.expect("driver"));
         assert_ne!(crun, verdict(&host, "docker+nat+runtime=crun").await.expect("needs iptables"));
+    }
+
+    /// An engine that says this version. Programs are run at their own path, and so it lies in a configured directory.
+    fn saying(dir: &Path, version: &str, filesystems: &str) -> Host {
+        let mut host = host(dir, &ENGINE, filesystems);
+        let engine = dir.join("engine");
+        std::fs::create_dir_all(&engine).expect("made");
+        let program = engine.join("dockerd");
+        std::fs::write(&program, format!("#!/bin/sh\necho 'Docker version {version}, build 0'\n"))
+            .expect("written");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("mode");
+        let inside = dir.join(engine.strip_prefix("/").expect("absolute"));
+        std::fs::create_dir_all(&inside).expect("made");
+        std::fs::copy(&program, inside.join("dockerd")).expect("copied");
+        host.engine_dir = Some(engine);
+        host
+    }
+
+    #[tokio::test]
+    async fn a_driver_of_old_or_of_new_engines_needs_one_of_its_time() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (aufs, containerd) = ("docker+layer+driver=aufs", "docker+layer+driver=containerd");
+        let old = saying(dir.path(), "20.10.24+dfsg1", "nodev\taufs\n\text4\n");
+        assert_eq!(verdict(&old, aufs).await.expect("AUFS").driver, Driver::Aufs);
+        let why = verdict(&old, containerd).await.expect_err("too old");
+        assert!(why.reason.contains("20.10.24") && why.remedy.contains("a newer Docker"), "{why}");
+        let new = saying(dir.path(), "28.5.2", "nodev\taufs\n\text4\n");
+        assert_eq!(verdict(&new, containerd).await.expect("containerd").driver, Driver::Containerd);
+        let why = verdict(&new, aufs).await.expect_err("too new");
+        assert!(why.reason.contains("28.5.2") && why.remedy.contains("an older Docker"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn drivers_whose_state_would_outlive_an_engine_are_unavailable_and_say_so() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let host = host(dir.path(), &ENGINE, "nodev\tzfs\n\text4\n");
+        std::fs::write(dir.path().join("proc/misc"), "236 device-mapper\n").expect("written");
+        for (driver, word) in [("zfs", "pool"), ("devicemapper", "mapped devices")] {
+            let why =
+                verdict(&host, &format!("docker+layer+driver={driver}")).await.expect_err("unavailable");
+            assert!(why.reason.contains(word), "{why}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `docker`, `docker+nat`, `docker+layer` and the axes: containers of the host's engine or of a private one.
 //!
 //! `docker` is the cheapest: host network, data on a named volume. `+nat` puts a bridge with a published port
-//! on the path; `+layer` puts the storage driver on it, because the data directory is in the container's layer.
+//! on the path; `+layer` puts the storage driver on it, because the data directory is in the container's layer,
+//! and `+layers=` puts more layers of the image above the files of copy-up.
 //! `+driver=` and `+proxy` need an engine of the sweep's own, and so does `+runtime=`, unless the host's engine
 //! lists the runtime.
 
@@ -11,6 +12,7 @@ mod container;
 pub mod engine;
 mod fleet;
 pub mod host;
+mod layered;
 mod ports;
 pub mod private;
 mod processes;
@@ -117,7 +119,12 @@ impl DockerEnvironment {
         if axes.nat {
             docker.create_network(names.bridge()).await?;
         }
-        let body = names.body(context, axes, address);
+        let mut body = names.body(context, axes, address);
+        let mut image = None;
+        if let Some(layers) = axes.layers {
+            let name = layered::load(docker, context, layers, &names.container).await?;
+            (body.image, image) = (Some(name.clone()), Some(name));
+        }
         let fleet = DockerFleet {
             docker: docker.clone(),
             socket: socket.to_owned(),
@@ -140,6 +147,7 @@ impl DockerEnvironment {
             engines: context.engines.clone(),
             lease: None,
             engine: None,
+            image,
             moved_at_start: 0,
             rules_at_start: None,
             fleet: Arc::new(fleet),

@@ -5,7 +5,7 @@ use super::container::Names;
 use super::fleet::DockerFleet;
 use super::ports::{self, Rules};
 use super::private::{EnginePool, Lease};
-use super::{clean, shim};
+use super::{clean, layered, shim};
 use crate::environment::agent::AgentClient;
 use crate::environment::fleet::Fleet;
 use crate::environment::image::DATA;
@@ -38,6 +38,8 @@ pub(super) struct DockerSession {
     pub(super) lease: Option<Lease>,
     /// Version, storage driver and filesystem of that private engine.
     pub(super) engine: Option<String>,
+    /// The image that was loaded for it alone.
+    pub(super) image: Option<String>,
     pub(super) moved_at_start: u64,
     pub(super) rules_at_start: Option<Rules>,
     pub(super) fleet: Arc<DockerFleet>,
@@ -261,6 +263,13 @@ impl Session for DockerSession {
         }
         self.prove_runtime(&mut proofs, &inspected).await;
         self.prove_driver(&mut proofs, &here, &inspected.driver.clone().unwrap_or_default()).await?;
+        if let Some(layers) = self.axes.layers {
+            let root = match &self.lease {
+                Some(lease) => self.engines.root(lease).await?,
+                None => PathBuf::from("/"),
+            };
+            layered::prove(&mut proofs, &self.docker, &inspected, layers, &root).await?;
+        }
         self.prove_confinement(&mut proofs).await?;
         Ok(proofs.all)
     }
@@ -299,6 +308,11 @@ impl DockerSession {
             if ours && let Err(error) = clean::remove(&self.docker, &leftover).await {
                 first_error.get_or_insert(error);
             }
+        }
+        if let Some(image) = self.image.take()
+            && let Err(error) = clean::remove(&self.docker, &clean::Leftover::Image(image)).await
+        {
+            first_error.get_or_insert(error);
         }
         first_error.map_or(Ok(()), Err)
     }

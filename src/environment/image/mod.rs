@@ -8,8 +8,10 @@
 mod build;
 mod initrd;
 mod kernel;
+mod layers;
 
 pub use kernel::GuestKernel;
+pub use layers::LayeredImage;
 
 use crate::command::CommandFailure;
 use crate::durable;
@@ -24,6 +26,8 @@ const RECIPE: u32 = 2;
 pub const AGENT_PATH: &str = "/usr/local/bin/tollgate-agent";
 /// Where the data directory is inside the image.
 pub const DATA: &str = "/data";
+/// Where the files are whose copy-up is measured, from the root of the image.
+pub const COPYUP: &str = "usr/share/tollgate/copyup";
 
 /// Why there is no bench image.
 #[derive(Debug, thiserror::Error)]

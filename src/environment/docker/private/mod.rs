@@ -153,10 +153,14 @@ impl PrivateEngine {
 
     /// Type of the filesystem that its data is on, asked of the kernel through its own mount namespace.
     pub fn backing(&self) -> Result<String, EngineError> {
-        let pid = self.child.id().unwrap_or(0);
         let below = self.data_root.strip_prefix("/").unwrap_or(&self.data_root);
-        let path = Path::new("/proc").join(pid.to_string()).join("root").join(below);
-        disk::filesystem_of(&path)
+        disk::filesystem_of(&self.root().join(below))
+    }
+
+    /// The root directory as it sees it.
+    pub fn root(&self) -> PathBuf {
+        let pid = self.child.id().unwrap_or(0);
+        Path::new("/proc").join(pid.to_string()).join("root")
     }
 
     /// Ends it with containerd, shims and containers, and removes its files and cgroups.

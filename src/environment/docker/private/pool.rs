@@ -81,6 +81,12 @@ impl EnginePool {
         engines.get(&lease.spec).ok_or_else(|| gone(&lease.socket))?.engine.backing()
     }
 
+    /// The root directory as an engine sees it, from outside of its mount namespace.
+    pub async fn root(&self, lease: &Lease) -> Result<PathBuf, EngineError> {
+        let engines = self.engines.lock().await;
+        Ok(engines.get(&lease.spec).ok_or_else(|| gone(&lease.socket))?.engine.root())
+    }
+
     /// Gives an engine back and ends it when nobody else uses it.
     pub async fn release(&self, lease: Lease) -> Result<(), EngineError> {
         let mut engines = self.engines.lock().await;
