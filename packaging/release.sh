@@ -48,6 +48,6 @@ $notes
 
 x86-64 Linux with glibc $glibc or newer (Debian 12, Ubuntu 24.04). \`$(grep tar.gz target/dist/SHA256SUMS)\`
 
-Where it was built: \`gh attestation verify $name.tar.gz --repo OWNER/REPOSITORY\`. What is in it: \`tollgate.cdx.json\` (CycloneDX).
+Where it was built: \`gh attestation verify $name.tar.gz --repo ${GITHUB_REPOSITORY:-OWNER/REPOSITORY}\`. What is in it: \`tollgate.cdx.json\` (CycloneDX).
 EOF
 echo "target/dist:" && ls -l target/dist

@@ -9,7 +9,7 @@ fail() {
     exit 1
 }
 
-root=${CARGO_TARGET_DIR:-$PWD/target}/tools
+root=$(realpath -m "${CARGO_TARGET_DIR:-target}/tools")
 key=$(cat packaging/tools/requirements.txt packaging/tools/package.json packaging/tools/package-lock.json | sha256sum | cut -c1-16)
 dir=$root/$key
 mkdir -p "$root"
