@@ -20,6 +20,8 @@ pub enum Outcome {
     Usage,
     /// It could not be measured.
     NotMeasured,
+    /// Something could not be sent, and waits.
+    Unsent,
 }
 
 impl Outcome {
@@ -35,7 +37,7 @@ impl Outcome {
             },
             Self::Changed => 10,
             Self::Usage => 2,
-            Self::NotMeasured => 3,
+            Self::NotMeasured | Self::Unsent => 3,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! subtree, are told in `docs/architecture.md` and held by `tests/architecture.rs`.
 #![forbid(unsafe_code)]
 
+mod actions;
+pub mod alert;
 pub mod cgroup;
 pub mod cli;
 pub mod command;
@@ -15,6 +17,7 @@ mod files;
 pub mod host;
 pub mod judge;
 pub mod model;
+pub mod notify;
 pub mod pipeline;
 pub mod report;
 pub mod samples;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest. A module may import those of a smaller number only, so modules of one
-/// number (environment, host, store) never import each other. The tens are the floors of docs/architecture.md.
-const FLOORS: [(&str, u32); 20] = [
+/// number (environment, host, notify, store) never import each other. The tens are the floors of docs/architecture.md.
+const FLOORS: [(&str, u32); 23] = [
     ("model", 0),
     ("stats", 10),
     ("workload", 10),
@@ -15,12 +15,15 @@ const FLOORS: [(&str, u32); 20] = [
     ("judge", 20),
     ("samples", 20),
     ("report", 20),
+    ("alert", 22),
+    ("actions", 23),
     ("command", 25),
     ("durable", 25),
     ("files", 26),
     ("cgroup", 27),
     ("environment", 30),
     ("host", 30),
+    ("notify", 30),
     ("store", 30),
     ("sweep", 40),
     ("wiring", 41),

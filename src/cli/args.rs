@@ -15,6 +15,24 @@ const JUDGE_EXAMPLES: &str = "\
 Examples: tollgate judge --baseline before.csv --candidate after.csv --format json
           tollgate judge --self-test --profile smoke";
 
+const GATE_EXAMPLES: &str = "\
+Examples: tollgate gate --provision --profile smoke
+          tollgate gate --output out && cat out/report.md
+          tollgate gate --notify                   (a host of its own, with GITHUB_REPOSITORY and GITHUB_TOKEN)
+          tollgate gate --replay first.json fresh1.json fresh2.json --no-record   (recorded sweeps, nothing is measured)";
+
+const NOTIFY_EXAMPLES: &str = "\
+Examples: tollgate notify --result out/result.json
+          tollgate notify --result out/result.json --dry-run
+          tollgate notify                          (says only what earlier runs could not)
+Environment: GITHUB_REPOSITORY, GITHUB_API_URL, and one of GITHUB_TOKEN, TOLLGATE_GITHUB_TOKEN_FILE, or
+TOLLGATE_GITHUB_APP_ID with TOLLGATE_GITHUB_APP_KEY_FILE. In GitHub Actions all but the token is there already.";
+
+const PROPOSE_EXAMPLES: &str = "\
+Example: tollgate baseline propose --base main
+Opens (or updates) one pull request with the accepted sweeps that the base does not have. Needs the permissions
+contents: write and pull-requests: write.";
+
 const POWER_EXAMPLES: &str = "\
 Examples: tollgate power --profile smoke
           tollgate power --rounds 50 --fresh 4     (what would be seen with so many?)
@@ -53,7 +71,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Sweeps if a component changed, judges, reports: the CI job
-    #[command(after_help = "Example: tollgate gate --provision --profile smoke")]
+    #[command(after_help = GATE_EXAMPLES)]
     Gate(GateArgs),
     /// Measures, without judging
     #[command(
@@ -66,6 +84,9 @@ pub enum Command {
     /// Says which changes the stored baselines let be seen, and what it takes to see more
     #[command(after_help = POWER_EXAMPLES)]
     Power(PowerArgs),
+    /// Tells a result of `gate` to GitHub and webhooks: the half of the CI job that holds a write token
+    #[command(after_help = NOTIFY_EXAMPLES)]
+    Notify(NotifyArgs),
     /// Writes the report of a stored sweep, or of two samples CSVs
     #[command(after_help = "Example: tollgate report --format html --output report.html")]
     Report(ReportArgs),
@@ -147,9 +168,29 @@ pub struct GateArgs {
     /// An inconclusive result is a failure (exit code 4)
     #[arg(long)]
     pub strict: bool,
-    /// Directory for report.html and report.md
+    /// Directory for report.html, report.md and result.json
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub output: PathBuf,
+    /// Tells the result to GitHub and webhooks, too, as `tollgate notify` does
+    #[arg(long)]
+    pub notify: bool,
+    /// Sweeps also for a pull request from a fork: a stranger's code runs as root
+    #[arg(long)]
+    pub allow_fork: bool,
+    /// Judges recorded sweeps instead of measuring: the first screens, the others confirm
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["budget", "provision", "resume", "rounds", "seed", "only", "environments"])]
+    pub replay: Vec<PathBuf>,
+}
+
+/// Of `notify`.
+#[derive(Debug, Args)]
+pub struct NotifyArgs {
+    /// The result.json of a gate; without it only what waits in the outbox is sent
+    #[arg(long, value_name = "FILE")]
+    pub result: Option<PathBuf>,
+    /// Says what would be done, and does nothing
+    #[arg(long, requires = "result")]
+    pub dry_run: bool,
 }
 
 /// Of `sweep`.
@@ -270,6 +311,19 @@ pub enum BaselineCommand {
         /// Why, for those who come later
         #[arg(long, default_value = "accepted by hand")]
         reason: String,
+    },
+    /// Proposes the accepted sweeps in a pull request
+    #[command(after_help = PROPOSE_EXAMPLES)]
+    Propose {
+        /// Branch that the pull request asks to change
+        #[arg(long, value_name = "BRANCH", default_value = "main")]
+        base: String,
+        /// Branch of the proposal
+        #[arg(long, value_name = "BRANCH", default_value = "tollgate/baselines")]
+        branch: String,
+        /// Directory of the baselines in the repository
+        #[arg(long, value_name = "DIR", default_value = "baselines")]
+        into: String,
     },
     /// Takes a sweep out of the baselines
     Reject {

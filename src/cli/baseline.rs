@@ -14,7 +14,7 @@ use comfy_table::{Table, presets};
 use serde_json::json;
 
 /// Runs it.
-pub fn baseline(config: &Config, command: &BaselineCommand) -> Result<Outcome, Failure> {
+pub async fn baseline(config: &Config, command: &BaselineCommand) -> Result<Outcome, Failure> {
     let store = wiring::store(config);
     match command {
         BaselineCommand::List { format } => list(&store.all_baselines()?, *format)?,
@@ -31,6 +31,9 @@ pub fn baseline(config: &Config, command: &BaselineCommand) -> Result<Outcome, F
                 let metrics = count(regimes, "metric");
                 output::print(&format!("new regime for {metrics}: older sweeps no longer count for them\n"))?;
             }
+        }
+        BaselineCommand::Propose { base, branch, into } => {
+            return super::notify::propose(config, base, branch, into).await;
         }
         BaselineCommand::Reject { sweep } => {
             let path = store.reject(sweep)?;

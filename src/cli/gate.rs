@@ -2,15 +2,18 @@
 
 use super::args::{Format, GateArgs, Selection, SweepArgs};
 use super::progress::Shown;
-use super::{Failure, host, output};
+use super::github::Job;
+use super::{Failure, host, notify, output};
+use crate::actions;
 use crate::config::Config;
 use crate::exit::Outcome;
 use crate::judge::cells;
 use crate::model::format::GATE_FORMAT;
 use crate::model::{CellState, Decision, GateResult, Judgement};
-use crate::pipeline::gate::{Conditions, gate as run_gate};
+use crate::pipeline::gate::{Conditions, gate as run_gate, replay};
+use crate::pipeline::notify::accept_requests;
 use crate::pipeline::sweep::{Fit, Request, sweep as run_sweep};
-use crate::report;
+use crate::{pipeline, report, store};
 use tokio_util::sync::CancellationToken;
 
 fn request(selection: &Selection) -> Request {
@@ -34,22 +37,86 @@ fn print(result: &GateResult, format: Format) -> Result<(), Failure> {
 /// The CI job.
 pub async fn gate(config: &Config, args: &GateArgs, cancel: &CancellationToken) -> Result<Outcome, Failure> {
     output::check_writable(&args.output)?;
+    let job = Job::read()?;
+    if let Some(why) = job.event.obstacle(args.allow_fork || config.github.allow_forks) {
+        return Err(Failure::usage(why));
+    }
+    let result = match result(config, args, &job, cancel).await {
+        Err(failure) if failure.outcome == Outcome::NotMeasured && !cancel.is_cancelled() => {
+            // A host that cannot measure is told of like one that regressed, or nobody would notice.
+            let class = pipeline::host_class(config);
+            let fingerprint = pipeline::fingerprint(config).await;
+            let (profile, reason) = (args.selection.profile, Some(failure.message.clone()));
+            let decision = Decision::NotMeasured;
+            let result = GateResult::without_sweep(decision, class, profile.as_str(), fingerprint, reason);
+            publish(config, args, &job, &result).await?;
+            return Err(failure);
+        }
+        result => result?,
+    };
+    print(&result, args.selection.format)?;
+    let told = publish(config, args, &job, &result).await?;
+    let judged = Outcome::Judged { decision: result.judgement.decision, strict: args.strict };
+    Ok(if judged.code() == 0 { told } else { judged })
+}
+
+/// Measures and judges, or judges what was recorded.
+async fn result(
+    config: &Config,
+    args: &GateArgs,
+    job: &Job,
+    cancel: &CancellationToken,
+) -> Result<GateResult, Failure> {
     if args.selection.provision {
         host::provision(config).await?;
     }
-    let conditions = Conditions { always: args.always, record: !args.no_record, budget: args.budget };
+    let recorded = args.replay.iter().map(|p| store::read(p)).collect::<Result<Vec<_>, _>>()?;
+    let (class, profile) = match recorded.first() {
+        Some(first) => (first.host_class.clone(), first.profile.clone()),
+        None => (pipeline::host_class(config), args.selection.profile.as_str().to_owned()),
+    };
+    let accept = match job.client(config)? {
+        Some(client) => accept_requests(&client, &class, &profile).await.unwrap_or_else(|error| {
+            // Measuring does not depend on GitHub.
+            eprintln!("tollgate: nobody could be asked for tollgate:accept: {error}");
+            Vec::new()
+        }),
+        None => Vec::new(),
+    };
+    let conditions =
+        Conditions { always: args.always, record: !args.no_record, budget: args.budget, accept };
+    if !recorded.is_empty() {
+        return Ok(replay(config, &recorded, &conditions)?);
+    }
     let progress = Shown::new();
+    let request = request(&args.selection);
     let result =
-        run_gate(config, args.selection.profile, &request(&args.selection), conditions, &progress, cancel)
-            .await;
+        run_gate(config, args.selection.profile, &request, conditions, &progress, cancel).await;
     progress.end();
-    let result = result?;
-    let (html, markdown) = (args.output.join("report.html"), args.output.join("report.md"));
-    print(&result, args.selection.format)?;
-    output::write(&html, &report::gate_html(&result))?;
-    output::write(&markdown, &report::gate_markdown(&result))?;
-    eprintln!("reports: {} and {}", html.display(), markdown.display());
-    Ok(Outcome::Judged { decision: result.judgement.decision, strict: args.strict })
+    Ok(result?)
+}
+
+/// Writes the reports, and says the result where it should be heard.
+async fn publish(
+    config: &Config,
+    args: &GateArgs,
+    job: &Job,
+    result: &GateResult,
+) -> Result<Outcome, Failure> {
+    let [html, markdown, json] = ["report.html", "report.md", "result.json"].map(|n| args.output.join(n));
+    let text = report::gate_markdown(result);
+    output::write(&html, &report::gate_html(result))?;
+    output::write(&markdown, &text)?;
+    output::write(&json, &report::gate_json(result))?;
+    eprintln!("reports: {}, {} and {}", html.display(), markdown.display(), json.display());
+    if job.is_actions {
+        let outputs = actions::outputs(result, &html.display().to_string(), &json.display().to_string());
+        job.say(&actions::summary(&text), &outputs)?;
+        let policy = std::fs::read_to_string(&config.policy).unwrap_or_default();
+        // The runner reads commands from standard error, too; standard output is the result's.
+        eprint!("{}", actions::annotations(result, &config.policy.display().to_string(), &policy));
+    }
+    if args.notify { notify::tell_result(config, job, result).await } else { Ok(Outcome::Done) }
 }
 
 /// Measures only.

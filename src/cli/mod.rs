@@ -7,8 +7,10 @@ mod baseline;
 mod baselines;
 mod compare;
 mod gate;
+mod github;
 mod host;
 mod list;
+mod notify;
 mod output;
 mod progress;
 
@@ -48,6 +50,12 @@ impl From<PipelineError> for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::usage(error)
+    }
+}
+
+impl From<crate::pipeline::notify::NotifyError> for Failure {
+    fn from(error: crate::pipeline::notify::NotifyError) -> Self {
+        Self::host(error)
     }
 }
 
@@ -146,7 +154,8 @@ async fn run(cli: Cli, cancel: &CancellationToken) -> Result<Outcome, Failure> {
         Command::Judge(args) => compare::judge(&config, &args),
         Command::Power(args) => baselines::power(&config, &args),
         Command::Report(args) => compare::report(&config, &args),
-        Command::Baseline(command) => baseline::baseline(&config, &command),
+        Command::Notify(args) => notify::notify(&config, &args).await,
+        Command::Baseline(command) => baseline::baseline(&config, &command).await,
         Command::List(args) => list::list(&config, &args).await,
         Command::Fingerprint(args) => host::fingerprint(&config, &args).await,
         Command::Doctor(args) => host::doctor(&config, &args).await,

@@ -72,6 +72,8 @@ pub struct Config {
     pub ports: (u16, u16),
     /// The gate.
     pub gate: Gate,
+    /// Where alerts go on GitHub.
+    pub github: Github,
     /// Limits.
     pub limits: Limits,
     /// What a sweep sets on the host while it runs.
@@ -134,6 +136,19 @@ pub struct Image {
     pub min_free_mib: u64,
 }
 
+/// Where alerts go on GitHub. Tokens are not here: they come from the environment or a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Github {
+    /// `owner/name`; that of the job when absent.
+    pub repository: Option<String>,
+    /// Address of the API; that of the job, or github.com's, when absent.
+    pub api_url: Option<String>,
+    /// The account that writes, where it cannot be asked for.
+    pub login: Option<String>,
+    /// Whether a sweep may run for a fork's pull request.
+    pub allow_forks: bool,
+}
+
 /// The gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
@@ -186,6 +201,7 @@ impl Config {
         let image = part(raw.image, "image")?;
         let network = part(raw.network, "network")?;
         let gate = part(raw.gate, "gate")?;
+        let github = part(raw.github, "github")?;
         let limits = part(raw.limits, "limits")?;
         let [first, last] = part(network.ports, "network.ports")?;
         if first < 1024 || last < first || last - first < 20 {
@@ -234,6 +250,12 @@ impl Config {
             gate: Gate {
                 accept: part(gate.accept, "gate.accept")?,
                 min_baseline: within(gate.min_baseline, "gate.min_baseline", 1, 30)?,
+            },
+            github: Github {
+                repository: github.repository,
+                api_url: github.api_url,
+                login: github.login,
+                allow_forks: part(github.allow_forks, "github.allow_forks")?,
             },
             limits: Limits {
                 output_bytes: within(limits.trial_output_kib, "limits.trial_output_kib", 16, 8192)? as usize

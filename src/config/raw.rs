@@ -69,6 +69,7 @@ raw!(
         image: Image,
         network: Network,
         gate: Gate,
+        github: Github,
         limits: Limits,
         tuning: Tuning,
     }
@@ -118,6 +119,10 @@ raw!(
 raw!(
     /// `[gate]`.
     Gate { accept: Acceptance, min_baseline: u32, }
+);
+raw!(
+    /// `[github]`.
+    Github { repository: String, api_url: String, login: String, allow_forks: bool, }
 );
 raw!(
     /// `[limits]`.

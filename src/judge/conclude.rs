@@ -130,6 +130,7 @@ fn blank(subject: &Subject) -> Verdict {
         metric: metric.metric.clone(),
         unit: subject.info.unit.clone(),
         better: subject.info.better,
+        family: Some(subject.info.family),
         environment: subject.key.environment.clone(),
         verdict: VerdictKind::Inconclusive,
         native: native(subject),

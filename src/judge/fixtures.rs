@@ -73,6 +73,7 @@ pub fn verdict(kind: VerdictKind) -> Verdict {
         metric: "m".into(),
         unit: "s".into(),
         better: Better::Lower,
+        family: None,
         environment: env("docker"),
         verdict: kind,
         native: None,

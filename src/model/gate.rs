@@ -2,7 +2,7 @@
 
 use super::sweep::Harness;
 use super::{
-    Better, CellState, Change, EnvironmentName, Fingerprint, HostClass, Judgement, Proof, SelfTest, Sweep,
+    Better, CellState, Change, Decision, EnvironmentName, Fingerprint, HostClass, Judgement, Proof, SelfTest, Sweep,
     SweepId, Timing,
 };
 use chrono::{DateTime, Utc};
@@ -37,6 +37,9 @@ pub struct GateResult {
     /// What happened to the sweep, in a phrase that begins with `accepted` when it is a baseline now (and says
     /// why), and otherwise says that it was kept for a person to decide.
     pub baseline: Option<String>,
+    /// Why nothing was measured at all, where the sweep could not even begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// How the fresh sweeps went that the gate ran after the first one; none when it had no reason to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<Confirmation>,
@@ -134,6 +137,33 @@ impl GateResult {
         self.accelerator.as_deref() == Some("tcg")
     }
 
+    /// Of a gate that swept nothing: because nothing changed, or for a `reason`.
+    pub fn without_sweep(
+        decision: Decision,
+        host_class: HostClass,
+        profile: &str,
+        fingerprint: Fingerprint,
+        reason: Option<String>,
+    ) -> Self {
+        Self {
+            judgement: Judgement::nothing(super::format::GATE_FORMAT, decision),
+            changed: Vec::new(),
+            sweep: None,
+            host_class,
+            profile: profile.to_owned(),
+            started_at: None,
+            accelerator: None,
+            fingerprint,
+            cells: Vec::new(),
+            proofs: Vec::new(),
+            timing: TimingSummary::default(),
+            baseline: None,
+            reason,
+            confirmation: None,
+            self_test: None,
+        }
+    }
+
     /// The result of a judged sweep. `cells` comes from the judge's summary of the sweep.
     pub fn of_sweep(
         sweep: &Sweep,
@@ -155,6 +185,7 @@ impl GateResult {
             proofs: sweep.proofs.clone(),
             timing: sweep.timing.into(),
             baseline,
+            reason: None,
             confirmation: None,
             self_test: None,
         }

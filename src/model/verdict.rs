@@ -1,6 +1,6 @@
 //! What the judge says. The JSON of these types is a documented format (`docs/formats.md`).
 
-use super::{Better, Drift, EnvironmentName, SweepId};
+use super::{Better, Drift, EnvironmentName, Family, SweepId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -85,6 +85,9 @@ pub struct Verdict {
     pub unit: String,
     /// Direction.
     pub better: Better,
+    /// Which metrics it shares thresholds and alerts with; none in results of before there was this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
     /// Where.
     pub environment: EnvironmentName,
     /// The verdict.

@@ -3,6 +3,7 @@
 use super::gate::judge_sweeps;
 use super::whole::is_whole;
 use super::{PipelineError, policy};
+use crate::alert::name_of;
 use crate::config::{Acceptance, Config};
 use crate::judge::FEWEST;
 use crate::model::{
@@ -46,6 +47,62 @@ pub fn by_gate(
         n => format!("; {} improved: older sweeps no longer count there", count(n, "metric")),
     };
     Ok(format!("accepted as baseline: {}{with}{regime}", path.display()))
+}
+
+/// What a person asked to accept with the label `tollgate:accept`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptRequest {
+    /// The issue that has the label.
+    pub issue: u64,
+    /// What it is about, as [`name_of`] names them.
+    pub metrics: BTreeSet<String>,
+}
+
+/// Accepts what a gate measured although it regressed, because people asked for it: when everything that regressed is
+/// what they were asked about. `None` leaves the gate to its own rules.
+pub fn by_request(
+    config: &Config,
+    first: &Sweep,
+    fresh: &[Sweep],
+    judgement: &Judgement,
+    requests: &[AcceptRequest],
+) -> Result<Option<String>, PipelineError> {
+    let bad = |v: &&Verdict| {
+        matches!(v.verdict, VerdictKind::Regressed | VerdictKind::MeasurementFailed | VerdictKind::Missing)
+    };
+    let mut bad = judgement.verdicts.iter().filter(bad).peekable();
+    if requests.is_empty() || bad.peek().is_none() || first.partial {
+        return Ok(None);
+    }
+    let asked = |v: &Verdict| {
+        v.verdict == VerdictKind::Regressed && requests.iter().any(|r| r.metrics.contains(&name_of(v)))
+    };
+    if let Some(other) = bad.find(|v| !asked(v)) {
+        return Ok(Some(format!(
+            "not accepted: {} is {} and not among what tollgate:accept asks for",
+            name_of(other),
+            other.verdict.as_str()
+        )));
+    }
+    let store = wiring::store(config);
+    let issues: Vec<String> = requests.iter().map(|r| format!("#{}", r.issue)).collect();
+    let reason = format!("the label tollgate:accept on {}", issues.join(", "));
+    let changed = [VerdictKind::Regressed, VerdictKind::Suspected, VerdictKind::Improved];
+    let mut regimes = series(judgement, &changed);
+    let mut path = None;
+    for sweep in std::iter::once(first).chain(fresh) {
+        let accepted = AcceptedBy {
+            at: Utc::now(),
+            by: "gate".to_owned(),
+            reason: reason.clone(),
+            // The first takes them all.
+            regimes: std::mem::take(&mut regimes),
+        };
+        let stored = store.accept(sweep.clone(), accepted)?;
+        path.get_or_insert(stored);
+    }
+    let path = path.map(|p| p.display().to_string()).unwrap_or_default();
+    Ok(Some(format!("accepted as baseline: {path}, by {reason}")))
 }
 
 /// Why a gate does not accept, if so.

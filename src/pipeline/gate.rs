@@ -4,14 +4,15 @@ use super::allocate::{self, allocate};
 use super::confirm::{Confirmed, Task, confirm};
 use super::sweep::{Fit, Request, sweep};
 use super::whole::comparable;
+use super::accept::AcceptRequest;
 use super::{PipelineError, accept, fingerprint, host_class, policy, self_test};
 use crate::config::Config;
 use crate::environment::image::BenchImage;
 use crate::judge::{self, cells};
 use crate::model::format::GATE_FORMAT;
 use crate::model::{
-    Cell, Change, Component, Decision, Drift, EnvironmentName, Fingerprint, GateResult, HostClass, Judgement,
-    Sweep, SweepSamples, TimingSummary,
+    Cell, Change, Component, Decision, Drift, EnvironmentName, Fingerprint, GateResult, Judgement, Sweep,
+    SweepSamples,
 };
 use crate::sweep::plan::label;
 use crate::sweep::{Progress, Rounds, Step};
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What the gate needs to know besides the sweep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
     /// Sweep also when nothing changed.
     pub always: bool,
@@ -32,6 +33,8 @@ pub struct Conditions {
     pub record: bool,
     /// Time that it may take with all its sweeps, instead of the profile's.
     pub budget: Option<Duration>,
+    /// What people asked to accept. With any, it sweeps also when nothing changed.
+    pub accept: Vec<AcceptRequest>,
 }
 
 /// Components that changed since the newest accepted baseline; none when there is no baseline.
@@ -49,19 +52,21 @@ pub async fn gate(
     cancel: &CancellationToken,
 ) -> Result<GateResult, PipelineError> {
     let began = Instant::now();
-    let policy::Rules { judge: policy, budget: ruled } = policy::rules(config)?;
+    let policy::Rules { judge: policy, budget: ruled, .. } = policy::rules(config)?;
     let store = wiring::store(config);
     let mut request = request.clone();
     if request.resume.is_none() {
         let class = host_class(config);
         let baselines = store.baselines(&class, profile.as_str())?;
-        if !conditions.always {
+        if !conditions.always && conditions.accept.is_empty() {
             let now = fingerprint(config).await;
             let image = now.components.get(&Component::BenchImage).map(String::as_str);
             let enough =
                 comparable(config, profile, &baselines, image).len() >= config.gate.min_baseline as usize;
             if enough && changes(&baselines, &now).is_empty() {
-                return Ok(nothing_changed(class, profile, now));
+                // Nothing was swept, so nothing failed.
+                let profile = profile.as_str();
+                return Ok(GateResult::without_sweep(Decision::Pass, class, profile, now, None));
             }
         }
         // A part of the profile has not all the cases that would pay for others.
@@ -82,19 +87,64 @@ pub async fn gate(
     let budget = budget.unwrap_or(config.profile(profile).budget);
     let task =
         Task { config, profile, baselines: &baselines, policy: &policy, budget, began, progress, cancel };
-    let Confirmed { judgement, fresh, confirmation } = confirm(&task, first.clone()).await?;
-    let changed = changes(&baselines, &first.fingerprint);
+    let confirmed = confirm(&task, first.clone()).await?;
+    conclude(config, &first, confirmed, &baselines, &policy, &conditions)
+}
+
+/// A gate of recorded sweeps: the first screens, the others confirm. Measures nothing.
+pub fn replay(
+    config: &Config,
+    sweeps: &[Sweep],
+    conditions: &Conditions,
+) -> Result<GateResult, PipelineError> {
+    let policy = policy::load(config)?;
+    let store = wiring::store(config);
+    let Some((first, fresh)) = sweeps.split_first() else {
+        return Err(PipelineError::Usage("no recorded sweep is given".into()));
+    };
+    let group = |s: &Sweep| (s.host_class.clone(), s.profile.clone());
+    if let Some(other) = fresh.iter().find(|s| group(s) != group(first)) {
+        let why = format!("{} and {} are not of one host class and profile", first.sweep, other.sweep);
+        return Err(PipelineError::Usage(why));
+    }
+    for sweep in sweeps {
+        store.save(sweep)?;
+    }
+    let baselines = store.baselines(&first.host_class, &first.profile)?;
+    let confirmed = Confirmed {
+        judgement: judge_sweeps(&baselines, sweeps, &policy),
+        fresh: fresh.to_vec(),
+        confirmation: None,
+    };
+    conclude(config, first, confirmed, &baselines, &policy, conditions)
+}
+
+/// From the judgement of a gate's sweeps to its result.
+fn conclude(
+    config: &Config,
+    first: &Sweep,
+    confirmed: Confirmed,
+    baselines: &[Sweep],
+    policy: &judge::Policy,
+    conditions: &Conditions,
+) -> Result<GateResult, PipelineError> {
+    let Confirmed { judgement, fresh, confirmation } = confirmed;
+    let store = wiring::store(config);
+    let changed = changes(baselines, &first.fingerprint);
     let baseline = if conditions.record {
-        accept::by_gate(config, &first, &fresh, &judgement)?
+        match accept::by_request(config, first, &fresh, &judgement, &conditions.accept)? {
+            Some(accepted) => accepted,
+            None => accept::by_gate(config, first, &fresh, &judgement)?,
+        }
     } else {
         "not accepted: --no-record".to_owned()
     };
     // Read anew: these sweeps may be among them now.
     let accepted = store.baselines(&first.host_class, &first.profile)?;
-    let judgement = Judgement { drifts: drifts(&accepted, first.started_at, &policy), ..judgement };
-    let summary = cells(&first);
-    let result = GateResult::of_sweep(&first, judgement, changed, summary, Some(baseline));
-    let self_test = self_test::of(&baselines, &policy);
+    let judgement = Judgement { drifts: drifts(&accepted, first.started_at, policy), ..judgement };
+    let summary = cells(first);
+    let result = GateResult::of_sweep(first, judgement, changed, summary, Some(baseline));
+    let self_test = self_test::of(baselines, policy);
     Ok(GateResult { confirmation, self_test, ..result })
 }
 
@@ -158,25 +208,4 @@ pub fn drifts(accepted: &[Sweep], until: DateTime<Utc>, policy: &judge::Policy) 
     let history: Vec<SweepSamples> =
         accepted.iter().filter(|b| b.started_at <= until).map(SweepSamples::from).collect();
     judge::drifts(&history, policy)
-}
-
-fn nothing_changed(host_class: HostClass, profile: Profile, fingerprint: Fingerprint) -> GateResult {
-    // Nothing was swept, so nothing failed.
-    let decision = Decision::Pass;
-    GateResult {
-        judgement: Judgement::nothing(GATE_FORMAT, decision),
-        changed: Vec::new(),
-        sweep: None,
-        host_class,
-        profile: profile.as_str().to_owned(),
-        started_at: None,
-        accelerator: None,
-        fingerprint,
-        cells: Vec::new(),
-        proofs: Vec::new(),
-        timing: TimingSummary::default(),
-        baseline: None,
-        confirmation: None,
-        self_test: None,
-    }
 }

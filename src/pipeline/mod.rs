@@ -7,6 +7,7 @@ pub mod clean;
 pub mod confirm;
 mod fit;
 pub mod gate;
+pub mod notify;
 pub mod policy;
 pub mod ready;
 pub mod resume;
@@ -85,6 +86,9 @@ pub enum PipelineError {
         /// Why it ended.
         source: Box<PipelineError>,
     },
+    /// Telling others.
+    #[error(transparent)]
+    Notify(#[from] notify::NotifyError),
     /// A resumed sweep would not be the same.
     #[error("sweep {sweep} cannot be resumed: {why}; start a new one without --resume")]
     Stale {

@@ -1,18 +1,20 @@
 //! Reads `alerts/policy.toml`.
 
 use super::PipelineError;
+use crate::alert::AlertPolicy;
 use crate::config::{Config, ConfigError, parse_duration};
 use crate::judge::Policy;
 use serde::Deserialize;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-/// The file. Routes and silences will be further tables of it.
+/// The file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct PolicyFile {
     judge: Policy,
     gate: GateTable,
+    alert: AlertPolicy,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +30,8 @@ pub struct Rules {
     pub judge: Policy,
     /// Wall time of a gate with its fresh sweeps, when the file says one.
     pub budget: Option<Duration>,
+    /// Of alerts.
+    pub alert: AlertPolicy,
 }
 
 /// The thresholds of the configured policy file; the built-in ones when the default file is not there.
@@ -59,7 +63,11 @@ fn parse(file: &str, text: &str) -> Result<Rules, ConfigError> {
     })?;
     let budget = parsed.gate.budget.as_deref().map(parse_duration).transpose();
     let budget = budget.map_err(|why| ConfigError::of_value(file, text, "gate.budget", &why))?;
-    Ok(Rules { judge: parsed.judge, budget })
+    parsed.alert.check().map_err(|e| {
+        let why = format!("found {}, expected {}", e.found, e.expected);
+        ConfigError::of_value(file, text, &format!("alert.{}", e.key), &why)
+    })?;
+    Ok(Rules { judge: parsed.judge, budget, alert: parsed.alert })
 }
 
 #[cfg(test)]
@@ -77,6 +85,8 @@ mod tests {
         let unknown = parse("policy.toml", "[judge]\nalfa = 0.1\n").expect_err("unknown").to_string();
         assert!(unknown.contains("policy.toml:2:1") && unknown.contains("did you mean `alpha`"), "{unknown}");
         let budget = parse("policy.toml", "[gate]\nbudget = \"soon\"\n").expect_err("no time").to_string();
+        let flood = parse("policy.toml", "[alert]\nmax_new_issues = 99\n").expect_err("a flood").to_string();
+        assert!(flood.contains("policy.toml:2") && flood.contains("at most 50"), "{flood}");
         assert!(budget.contains("policy.toml:2") && budget.contains("30m"), "{budget}");
         let impossible = parse("policy.toml", "[judge]\nalpha = 2.0\n").expect_err("impossible").to_string();
         assert!(impossible.contains("policy.toml:2") && impossible.contains("expected"), "{impossible}");

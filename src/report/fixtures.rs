@@ -5,7 +5,7 @@ mod baselines;
 use crate::model::format::{GATE_FORMAT, JUDGEMENT_FORMAT};
 use crate::model::{
     Attribution, Better, CellState, CellSummary, Change, CommonMode, Component, Confirmation,
-    ConfirmingSweep, Decision, Drift, DriftKind, EnvironmentName, Fingerprint, GateResult, Harness,
+    ConfirmingSweep, Decision, Drift, DriftKind, EnvironmentName, Family, Fingerprint, GateResult, Harness,
     Judgement, Proof, TimingSummary, Verdict, VerdictKind,
 };
 pub use baselines::{power, power_of_few, self_tests};
@@ -88,6 +88,15 @@ fn cells() -> Vec<CellSummary> {
     cells
 }
 
+fn family(workload: &str) -> Option<Family> {
+    match workload {
+        "xz" => Some(Family::Cpu),
+        "fio" => Some(Family::Disk),
+        "redis" => Some(Family::Database),
+        _ => None,
+    }
+}
+
 fn verdict(c: &CellSummary, kind: VerdictKind, change: f64, half: f64, reason: &str) -> Verdict {
     let judged =
         !matches!(kind, VerdictKind::NoBaseline | VerdictKind::Missing | VerdictKind::MeasurementFailed);
@@ -98,6 +107,7 @@ fn verdict(c: &CellSummary, kind: VerdictKind, change: f64, half: f64, reason: &
         metric: c.metric.clone(),
         unit: c.unit.clone(),
         better: c.better,
+        family: family(&c.workload),
         environment: c.environment.clone(),
         verdict: kind,
         native: c.median,
@@ -226,6 +236,7 @@ fn base(judgement: Judgement, cells: Vec<CellSummary>) -> GateResult {
             harness: Harness { starting_s: 30.0, preparing_s: 31.0, warming_up_s: 20.5, stopping_s: 8.0 },
         },
         baseline: Some("accepted: nothing regressed".into()),
+        reason: None,
         confirmation: None,
         self_test: None,
     }

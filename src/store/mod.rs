@@ -202,7 +202,8 @@ fn write(path: &Path, sweep: &Sweep) -> Result<PathBuf, StoreError> {
     Ok(path.to_owned())
 }
 
-fn read(path: &Path) -> Result<Sweep, StoreError> {
+/// A sweep from any file, such as a recorded one.
+pub fn read(path: &Path) -> Result<Sweep, StoreError> {
     let text = fs::read_to_string(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
     let damaged = |e: &serde_json::Error| StoreError::Damaged {
         path: path.to_owned(),

@@ -1,0 +1,134 @@
+//! What the environment says of GitHub: the job's event, its files, and the token.
+
+use super::Failure;
+use crate::actions::Event;
+use crate::config::Config;
+use crate::notify::github::{Auth, Client, Limits, Settings};
+use crate::notify::{Secret, SystemClock};
+use crate::pipeline::notify::{NotifyError, Place, place};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The job that this process is part of. Outside of GitHub Actions everything is absent but what the user set.
+#[derive(Debug)]
+pub struct Job {
+    /// The event; the default one outside of Actions.
+    pub event: Event,
+    /// Whether it is a job of GitHub Actions.
+    pub is_actions: bool,
+    sha: Option<String>,
+    branch: Option<String>,
+    repository: Option<String>,
+    api_url: Option<String>,
+    server_url: Option<String>,
+    run: Option<String>,
+    summary: Option<PathBuf>,
+    output: Option<PathBuf>,
+    auth: Option<Auth>,
+    /// What no file may hold.
+    pub secrets: Vec<Secret>,
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.trim().is_empty())
+}
+
+/// A secret from a file.
+fn secret_of(variable_name: &str, path: &str) -> Result<Secret, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::usage(format!("{variable_name}: {path}: {e}")))?;
+    Ok(Secret::new(text.trim()))
+}
+
+/// The token, or the App.
+fn auth() -> Result<Option<Auth>, Failure> {
+    const FILE: &str = "TOLLGATE_GITHUB_TOKEN_FILE";
+    const ID: &str = "TOLLGATE_GITHUB_APP_ID";
+    const KEY: &str = "TOLLGATE_GITHUB_APP_KEY_FILE";
+    match (variable(ID), variable(KEY)) {
+        (Some(id), Some(path)) => {
+            let id = id.parse().map_err(|_| Failure::usage(format!("{ID}: expected the App's number")))?;
+            return Ok(Some(Auth::App { id, key: secret_of(KEY, &path)? }));
+        }
+        (None, None) => {}
+        _ => return Err(Failure::usage(format!("{ID} and {KEY} belong together; one of them is not set"))),
+    }
+    if let Some(path) = variable(FILE) {
+        return Ok(Some(Auth::Token(secret_of(FILE, &path)?)));
+    }
+    Ok(variable("GITHUB_TOKEN").map(|token| Auth::Token(Secret::new(token.trim()))))
+}
+
+impl Job {
+    /// Reads the environment, and the event's file.
+    pub fn read() -> Result<Self, Failure> {
+        let is_actions = variable("GITHUB_ACTIONS").is_some_and(|v| v == "true");
+        let event = match (is_actions, variable("GITHUB_EVENT_PATH")) {
+            (true, Some(path)) => {
+                let bad = |e: &dyn std::fmt::Display| Failure::usage(format!("GITHUB_EVENT_PATH: {path}: {e}"));
+                let text = std::fs::read_to_string(&path).map_err(|e| bad(&e))?;
+                Event::read(&variable("GITHUB_EVENT_NAME").unwrap_or_default(), &text).map_err(|e| bad(&e))?
+            }
+            _ => Event::default(),
+        };
+        let auth = auth()?;
+        let secrets = match &auth {
+            Some(Auth::Token(secret) | Auth::App { key: secret, .. }) => vec![secret.clone()],
+            None => Vec::new(),
+        };
+        let of_job = |name: &str| variable(name).filter(|_| is_actions);
+        Ok(Self {
+            sha: of_job("GITHUB_SHA"),
+            branch: of_job("GITHUB_REF_NAME"),
+            run: of_job("GITHUB_RUN_ID"),
+            summary: of_job("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+            output: of_job("GITHUB_OUTPUT").map(PathBuf::from),
+            repository: variable("GITHUB_REPOSITORY"),
+            api_url: variable("GITHUB_API_URL"),
+            server_url: variable("GITHUB_SERVER_URL"),
+            event,
+            is_actions,
+            auth,
+            secrets,
+        })
+    }
+
+    /// The client for the repository; none where no repository or no token is known.
+    pub fn client(&self, config: &Config) -> Result<Option<Client>, Failure> {
+        let repository = config.github.repository.as_ref().or(self.repository.as_ref());
+        let (Some(repository), Some(auth)) = (repository, &self.auth) else { return Ok(None) };
+        let api_url = config.github.api_url.clone().or_else(|| self.api_url.clone());
+        let settings = Settings {
+            api_url: api_url.unwrap_or_else(|| "https://api.github.com".to_owned()),
+            repository: repository.parse().map_err(Failure::usage)?,
+            auth: auth.clone(),
+            login: config.github.login.clone(),
+            limits: Limits::default(),
+        };
+        Client::new(settings, Arc::new(SystemClock)).map(Some).map_err(Failure::usage)
+    }
+
+    /// Where a result of this job belongs.
+    pub async fn place(&self, client: Option<&Client>) -> Result<Place, NotifyError> {
+        place(client, &self.event, self.branch.as_deref(), self.sha.as_deref()).await
+    }
+
+    /// The page of the run that measured.
+    pub fn run_url(&self) -> Option<String> {
+        let run = self.event.run.map(|id| id.to_string()).or_else(|| self.run.clone())?;
+        let server = self.server_url.as_deref().unwrap_or("https://github.com").trim_end_matches('/');
+        Some(format!("{server}/{}/actions/runs/{run}", self.repository.as_ref()?))
+    }
+
+    /// Appends to the step's summary and outputs, where there are any.
+    pub fn say(&self, summary: &str, outputs: &str) -> Result<(), Failure> {
+        for (path, text) in [(&self.summary, summary), (&self.output, outputs)] {
+            let Some(path) = path else { continue };
+            let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+            file.and_then(|mut file| file.write_all(text.as_bytes()))
+                .map_err(|e| Failure::host(format!("{}: {e}", path.display())))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! `notify`, `gate --notify` and `baseline propose`.
+
+use super::args::NotifyArgs;
+use super::github::Job;
+use super::{Failure, output};
+use crate::alert::{AlertPolicy, intake};
+use crate::config::Config;
+use crate::exit::Outcome;
+use crate::model::GateResult;
+use crate::notify::webhook::Webhook;
+use crate::notify::{Clock as _, Secret, SystemClock};
+use crate::pipeline::notify::{self as pipeline, Hook, Notifier, Parts, Report};
+use crate::pipeline::policy;
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Tells a result from a file, and what earlier runs could not.
+pub async fn notify(config: &Config, args: &NotifyArgs) -> Result<Outcome, Failure> {
+    let result = args.result.as_deref().map(read).transpose()?;
+    let job = Job::read()?;
+    let notifier = notifier(config, &job)?;
+    if args.dry_run {
+        let Some(result) = result else { return Ok(Outcome::Done) };
+        let place = job.place(job.client(config)?.as_ref()).await?;
+        let report = notifier.preview(&pipeline::Job { result, place, run_url: job.run_url() }).await?;
+        print(&report)?;
+        return Ok(Outcome::Done);
+    }
+    tell(config, &job, &notifier, result).await
+}
+
+/// Tells a result that this process made.
+pub async fn tell_result(config: &Config, job: &Job, result: &GateResult) -> Result<Outcome, Failure> {
+    tell(config, job, &notifier(config, job)?, Some(result.clone())).await
+}
+
+async fn tell(
+    config: &Config,
+    job: &Job,
+    notifier: &Notifier,
+    result: Option<GateResult>,
+) -> Result<Outcome, Failure> {
+    let fresh = match result {
+        None => None,
+        Some(result) => {
+            let place = job.place(job.client(config)?.as_ref()).await?;
+            Some(notifier.keep(&pipeline::Job { result, place, run_url: job.run_url() })?)
+        }
+    };
+    let report = notifier.flush(fresh).await?;
+    print(&report)?;
+    Ok(if report.is_complete() { Outcome::Done } else { Outcome::Unsent })
+}
+
+/// The file, within its limit.
+fn read(path: &Path) -> Result<GateResult, Failure> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    let limit = intake::LARGEST as u64 + 1;
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|e| Failure::usage(format!("--result {name}: {e}")))?;
+    intake::read(&name, &bytes, SystemClock.now()).map_err(Failure::usage)
+}
+
+fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
+    let rules = policy::rules(config)?;
+    let hooks = hooks(&rules.alert);
+    let mut secrets = job.secrets.clone();
+    for target in hooks.iter().filter_map(|h| h.target.as_ref()) {
+        secrets.push(target.url.clone());
+        secrets.extend(target.key.clone());
+    }
+    let parts = Parts {
+        templates: pipeline::templates(&config.policy)?,
+        policy: rules.alert,
+        policy_text: std::fs::read_to_string(&config.policy).unwrap_or_default(),
+        policy_path: config.policy.display().to_string(),
+        github: job.client(config)?,
+        hooks,
+        state: config.state.clone(),
+        secrets,
+        clock: Arc::new(SystemClock),
+    };
+    Ok(Notifier::new(parts)?)
+}
+
+fn hooks(policy: &AlertPolicy) -> Vec<Hook> {
+    let secret = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty()).map(|v| Secret::new(v.trim()));
+    let hook = |(name, of): (&String, &crate::alert::Webhook)| {
+        let url = secret(&of.url_env);
+        let key = of.secret_env.as_deref().and_then(secret);
+        // What should be signed is never sent unsigned.
+        let unsigned = of.secret_env.clone().filter(|_| key.is_none());
+        let target = url.filter(|_| unsigned.is_none()).map(|url| Webhook { name: name.clone(), url, key });
+        let variable = match &target {
+            None => unsigned.unwrap_or_else(|| of.url_env.clone()),
+            Some(_) => of.url_env.clone(),
+        };
+        Hook { name: name.clone(), format: of.format, variable, target }
+    };
+    policy.webhook.iter().map(hook).collect()
+}
+
+fn print(report: &Report) -> Result<(), Failure> {
+    let mut text = String::new();
+    for (word, lines) in [
+        ("", &report.said),
+        ("silent: ", &report.silent),
+        ("waiting in the outbox: ", &report.waiting),
+        ("refused for good: ", &report.refused),
+    ] {
+        for line in lines {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{word}{line}");
+        }
+    }
+    if text.is_empty() {
+        text.push_str("nothing to say\n");
+    }
+    output::print(&text)
+}
+
+/// Proposes the accepted sweeps in a pull request.
+pub async fn propose(config: &Config, base: &str, branch: &str, into: &str) -> Result<Outcome, Failure> {
+    let job = Job::read()?;
+    let missing = "no repository or token: set GITHUB_REPOSITORY and GITHUB_TOKEN";
+    let client = job.client(config)?.ok_or_else(|| Failure::usage(missing))?;
+    let proposed = pipeline::propose(config, &client, base, branch, into).await?;
+    output::print(&format!("{proposed}\n"))?;
+    Ok(Outcome::Done)
+}

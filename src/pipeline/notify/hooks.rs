@@ -1,0 +1,90 @@
+//! Webhooks: a notice for each change of an issue's state, through the outbox.
+
+use super::{Notifier, NotifyError, Report};
+use crate::alert::payload;
+use crate::alert::{Action, WebhookFormat};
+use crate::model::GateResult;
+use crate::notify::outbox::{Entry, Turn};
+use crate::notify::webhook::Webhook;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Routes of webhooks begin so.
+const ROUTE: &str = "webhook-";
+
+/// A webhook of the policy.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// Its name in the policy.
+    pub name: String,
+    /// What it gets.
+    pub format: WebhookFormat,
+    /// The environment variable that holds its address.
+    pub variable: String,
+    /// Address and secret; none where the variable is not set.
+    pub target: Option<Webhook>,
+}
+
+/// One notice in the outbox.
+#[derive(Debug, Serialize, Deserialize)]
+struct Notice {
+    delivery: String,
+    body: Value,
+}
+
+impl Notifier {
+    /// Keeps a notice of an action for every webhook that its scope is routed to. One that waits already is not kept twice.
+    pub(super) fn announce(
+        &self,
+        turn: &Turn<'_>,
+        action: &Action<'_>,
+        result: &GateResult,
+        title: &str,
+        url: Option<&str>,
+    ) -> Result<(), NotifyError> {
+        let delivery = payload::delivery(action);
+        for name in self.policy.webhooks(&action.record.key.scope) {
+            let Some(hook) = self.hooks.iter().find(|h| h.name == name) else { continue };
+            let route = format!("{ROUTE}{name}");
+            let waits = turn.pending(&route)?.jobs.iter().any(|e| e.job["delivery"] == delivery.as_str());
+            if waits {
+                continue;
+            }
+            let notice =
+                Notice { delivery: delivery.clone(), body: payload::body(action, result, title, url, hook.format) };
+            let value = serde_json::to_value(notice).map_err(NotifyError::Job)?;
+            self.outbox.push(&route, value, self.clock.now())?;
+        }
+        Ok(())
+    }
+
+    /// Sends the notices, each webhook's in order.
+    pub(super) async fn webhooks(&self, turn: &Turn<'_>, report: &mut Report) -> Result<(), NotifyError> {
+        let mut blocked: BTreeSet<String> = BTreeSet::new();
+        for entry in turn.all()?.jobs {
+            let Some(name) = entry.route.strip_prefix(ROUTE) else { continue };
+            if blocked.contains(&entry.route) {
+                continue;
+            }
+            let sent = self.send(name, &entry).await;
+            if sent.is_ok() {
+                report.said.push(format!("webhook {name} was called"));
+            }
+            if self.settle(turn, &entry, sent, report)? {
+                blocked.insert(entry.route);
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, name: &str, entry: &Entry) -> Result<(), NotifyError> {
+        let missing = |variable: &str| NotifyError::NoAddress { name: name.to_owned(), variable: variable.to_owned() };
+        let hook = self.hooks.iter().find(|h| h.name == name);
+        let hook = hook.ok_or_else(|| missing("of its table in the policy, which is gone,"))?;
+        let target = hook.target.as_ref().ok_or_else(|| missing(&hook.variable))?;
+        let notice: Notice = serde_json::from_value(entry.job.clone()).map_err(NotifyError::Job)?;
+        let body = serde_json::to_vec(&notice.body).map_err(NotifyError::Job)?;
+        Ok(self.sender.send(target, &body, &notice.delivery).await?)
+    }
+}
