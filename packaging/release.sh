@@ -38,15 +38,16 @@ rm -r "target/dist/$name"
 
 cargo install --quiet --locked --version 0.5.9 --root target/release-tools cargo-cyclonedx
 PATH=$PWD/target/release-tools/bin:$PATH SOURCE_DATE_EPOCH=$when \
-    cargo cyclonedx --quiet --format json --spec-version 1.5 --describe crate --override-filename tollgate.cdx
-mv tollgate.cdx.json target/dist/
-rm -f agent/tollgate.cdx.json
+    cargo cyclonedx --quiet --format json --spec-version 1.5 --override-filename tollgate.cdx
+# Where it was built is nobody's business, and another directory shall give the same file.
+sed "s|$PWD|/tollgate|g" tollgate.cdx.json >target/dist/tollgate.cdx.json
+rm -f tollgate.cdx.json agent/tollgate.cdx.json
 
 (cd target/dist && sha256sum "$name.tar.gz" tollgate.cdx.json >SHA256SUMS)
 cat >target/dist/NOTES.md <<EOF
 $notes
 
-x86-64 Linux with glibc $glibc or newer (Debian 12, Ubuntu 24.04). \`$(grep tar.gz target/dist/SHA256SUMS)\`
+x86-64 Linux with glibc $glibc or newer (Debian 12, Ubuntu 22.04). \`$(grep tar.gz target/dist/SHA256SUMS)\`
 
 Where it was built: \`gh attestation verify $name.tar.gz --repo ${GITHUB_REPOSITORY:-OWNER/REPOSITORY}\`. What is in it: \`tollgate.cdx.json\` (CycloneDX).
 EOF

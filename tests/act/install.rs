@@ -67,12 +67,12 @@ fn serve(body: Vec<u8>) -> (String, std::thread::JoinHandle<String>) {
 fn a_release_is_taken_when_it_has_the_pinned_checksum() {
     let dir = tempfile::tempdir().expect("a directory");
     let (bytes, sum) = archive(&dir);
-    let (server, served) = serve(bytes);
+    let (server, request) = serve(bytes);
     let inputs =
         [("INPUT_VERSION", "0.1.0"), ("INPUT_SHA256", sum.as_str()), ("ACTION_REPOSITORY", "acme/tollgate")];
     let (ran, output) = install(&dir, &server, &inputs);
     assert!(ran.status.success(), "{ran:?}");
-    let asked = served.join().expect("a server");
+    let asked = request.join().expect("a server");
     assert_eq!(
         asked,
         "GET /acme/tollgate/releases/download/v0.1.0/tollgate-0.1.0-x86_64-linux.tar.gz HTTP/1.1"
@@ -88,10 +88,10 @@ fn a_release_is_taken_when_it_has_the_pinned_checksum() {
 fn a_release_with_another_checksum_is_refused_before_it_is_unpacked() {
     let dir = tempfile::tempdir().expect("a directory");
     let (bytes, _) = archive(&dir);
-    let (server, served) = serve(bytes);
+    let (server, request) = serve(bytes);
     let wrong = "0".repeat(64);
     let (ran, output) = install(&dir, &server, &[("INPUT_VERSION", "0.1.0"), ("INPUT_SHA256", &wrong)]);
-    served.join().expect("a server");
+    request.join().expect("a server");
     assert_eq!(ran.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&ran.stdout).contains("does not have the checksum"), "{ran:?}");
     assert!(!dir.path().join("tollgate-0.1.0/tollgate").exists());
@@ -170,4 +170,23 @@ fn an_invalid_result_fails_the_job_but_does_not_keep_the_others_from_being_poste
     let (ran, calls) = notify("2 0");
     assert_eq!(calls, [FIRST, SECOND]);
     assert_eq!(ran.status.code(), Some(1));
+}
+
+#[test]
+fn tollgate_knows_every_option_that_the_scripts_use() {
+    let tollgate = |arguments: &[&str]| {
+        let ran = Command::new(env!("CARGO_BIN_EXE_tollgate")).args(arguments).output().expect("tollgate");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    for (name, command) in [("tollgate/gate.sh", "gate"), ("notify/notify.sh", "notify")] {
+        let text = fs::read_to_string(script(name)).expect("the script");
+        let help = tollgate(&[command, "--help"]);
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '-';
+        let used = text.split([' ', '"', '(']).filter_map(|word| word.strip_prefix("--"));
+        let used: Vec<&str> = used.map(|w| w.split(|c| !is_name(c)).next().unwrap_or_default()).collect();
+        assert!(used.len() > 1, "{name}: {used:?}");
+        for option in used {
+            assert!(help.contains(&format!("--{option}")), "{name} uses --{option}");
+        }
+    }
 }

@@ -1,9 +1,14 @@
 //! The workflows and the composite actions, run by act on this host: what starts them, what reaches tollgate, what is kept
-//! and what is posted. tollgate itself is a stand-in here that writes down how it was called.
+//! and what is posted. Here tollgate is a stand-in that writes down how it was called; in `story` it is the real one.
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/github/mod.rs"]
+mod github;
 mod install;
+#[path = "../common/recorded.rs"]
+mod recorded;
+mod story;
 mod workshop;
 
 use serde_json::{Value, json};
