@@ -35,6 +35,7 @@ impl Stage {
         let state = workshop.path("state");
         for (name, value) in [
             ("TOLLGATE_PROFILE", "smoke".to_owned()),
+            ("TOLLGATE_WAITS", "0".to_owned()),
             ("TOLLGATE_BASELINES", baselines.display().to_string()),
             ("TOLLGATE_STATE", state.display().to_string()),
         ] {
