@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Hands each result to `tollgate notify`. What could not be sent (exit code 3) lies in an outbox that ends with this
+# machine, so it is sent again here until the waits are used up; after that "Re-run jobs" does it all anew, and what was
+# said already is not said twice.
+set -euo pipefail
+shopt -s nullglob
+
+read -ra waits <<<"$INPUT_WAITS"
+state=$RUNNER_TEMP/tollgate-state
+mkdir -p "$state"
+
+failed=0 unsent=0 found=0
+for result in "$INPUT_RESULTS"/*/result.json; do
+    # A link could name any file of this machine. What the file says is for tollgate to judge.
+    if [[ -L $result || -L ${result%/*} || ! -f $result ]]; then
+        echo "::error title=tollgate::a result that is no plain file was left out"
+        failed=1
+        continue
+    fi
+    found=$((found + 1))
+    code=0
+    "$TOLLGATE" notify "--state=$state" "--result=$result" || code=$?
+    case $code in
+        0) ;;
+        3) unsent=1 ;;
+        *) failed=1 ;;
+    esac
+done
+((found)) || echo "::warning title=tollgate::no result was uploaded: the sweep's log says why"
+
+for wait in "${waits[@]}"; do
+    ((unsent)) || break
+    echo "not everything could be sent; again in $wait s"
+    sleep "$wait"
+    code=0
+    "$TOLLGATE" notify "--state=$state" || code=$?
+    case $code in
+        0) unsent=0 ;;
+        3) ;;
+        *) failed=1 && break ;;
+    esac
+done
+if ((unsent)); then
+    echo "::error title=tollgate::GitHub or a webhook does not take what is to be said; when it does again, re-run this job"
+    exit 3
+fi
+exit "$failed"

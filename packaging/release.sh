@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# packaging/release.sh TAG: makes target/dist: the archive, its checksums, a bill of materials, the release's text.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tag=$1
+# The newest glibc that the program may ask for: Debian 12's.
+newest_glibc=2.36
+
+fail() {
+    echo "packaging/release.sh: $*" >&2
+    exit 1
+}
+
+id=$(cargo pkgid --package tollgate)
+version=${id##*[#@]}
+[[ $tag == "v$version" ]] || fail "the tag is $tag, but Cargo.toml says $version"
+notes=$(sed -n "/^## \[\?$version\b/,/^## /{/^## /d;p}" CHANGELOG.md)
+[[ -n ${notes//[[:space:]]/} ]] || fail "CHANGELOG.md has no section $version"
+
+cargo build --release --locked --bin tollgate
+program=${CARGO_TARGET_DIR:-target}/release/tollgate
+glibc=$(objdump -T "$program" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
+glibc=${glibc#GLIBC_}
+[[ $(printf '%s\n' "$glibc" "$newest_glibc" | sort -V | tail -n 1) == "$newest_glibc" ]] ||
+    fail "$program needs glibc $glibc, newer than $newest_glibc: build it on Debian 12"
+
+rm -rf target/dist
+mkdir -p target/dist
+# The program is bound to the commit's time, so that one commit gives one archive.
+when=$(git -c safe.directory="$PWD" log -1 --format=%ct)
+name=tollgate-$version-x86_64-linux
+mkdir "target/dist/$name"
+install -m 755 "$program" "target/dist/$name/tollgate"
+install -m 644 README.md CHANGELOG.md SECURITY.md LICENSE-APACHE LICENSE-MIT "target/dist/$name/"
+tar --create --directory target/dist --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$when" "$name" |
+    gzip --no-name -9 >"target/dist/$name.tar.gz"
+rm -r "target/dist/$name"
+
+cargo install --quiet --locked --version 0.5.9 --root target/release-tools cargo-cyclonedx
+PATH=$PWD/target/release-tools/bin:$PATH SOURCE_DATE_EPOCH=$when \
+    cargo cyclonedx --quiet --format json --spec-version 1.5 --override-filename tollgate.cdx
+# Where it was built is nobody's business, and another directory shall give the same file.
+sed "s|$PWD|/tollgate|g" tollgate.cdx.json >target/dist/tollgate.cdx.json
+rm -f tollgate.cdx.json agent/tollgate.cdx.json
+
+(cd target/dist && sha256sum "$name.tar.gz" tollgate.cdx.json >SHA256SUMS)
+cat >target/dist/NOTES.md <<EOF
+$notes
+
+x86-64 Linux with glibc $glibc or newer (Debian 12, Ubuntu 22.04). \`$(grep tar.gz target/dist/SHA256SUMS)\`
+
+Where it was built: \`gh attestation verify $name.tar.gz --repo ${GITHUB_REPOSITORY:-OWNER/REPOSITORY}\`. What is in it: \`tollgate.cdx.json\` (CycloneDX).
+EOF
+echo "target/dist:" && ls -l target/dist
