@@ -184,9 +184,13 @@ mod tests {
 
     #[test]
     fn other_events_have_no_pull_request() {
-        let run = Event::read("workflow_run", r#"{"action":"completed","workflow_run":{"id":77}}"#).expect("an event");
+        let run = Event::read("workflow_run", r#"{"action":"completed","workflow_run":{"id":77}}"#)
+            .expect("an event");
         assert_eq!((run.run, run.obstacle(false)), (Some(77), None));
-        assert_eq!(Event::read("schedule", r#"{"schedule":"0 3 * * *"}"#).expect("an event").pull_request, None);
+        assert_eq!(
+            Event::read("schedule", r#"{"schedule":"0 3 * * *"}"#).expect("an event").pull_request,
+            None
+        );
         assert!(Event::read("push", "[]").is_err());
     }
 

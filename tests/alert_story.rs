@@ -132,9 +132,8 @@ fn what_could_not_be_sent_waits_and_the_next_run_says_it_once() {
     let api = std::mem::replace(&mut stage.fake, FakeGitHub::start());
     // Nobody answers at this address any more.
     api.stop();
-    let files = [3, 4, 5].map(|hour| {
-        Recorded { hour, engine: "26.1.5", nat: 1.15 }.write(&stage.dir.path().join("recorded"))
-    });
+    let files = [3, 4, 5]
+        .map(|hour| Recorded { hour, engine: "26.1.5", nat: 1.15 }.write(&stage.dir.path().join("recorded")));
     let mut gate = stage.command(&["gate", "--notify", "--replay"]);
     let gone = gate.args(files).env("GITHUB_API_URL", api.url()).output().expect("runs");
     assert_eq!(gone.status.code(), Some(1), "the regression is told first: {}", text(&gone));
@@ -161,9 +160,8 @@ fn a_file_that_is_no_result_is_refused_and_a_dry_run_writes_nothing() {
     let refused = stage.command(&["notify", "--result"]).arg(&bad).output().expect("runs");
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
     assert!(text(&refused).contains("is no result of `tollgate gate`"), "{}", text(&refused));
-    let files = [3, 4, 5].map(|hour| {
-        Recorded { hour, engine: "26.1.5", nat: 1.15 }.write(&stage.dir.path().join("recorded"))
-    });
+    let files = [3, 4, 5]
+        .map(|hour| Recorded { hour, engine: "26.1.5", nat: 1.15 }.write(&stage.dir.path().join("recorded")));
     let gate = stage.command(&["gate", "--replay"]).args(files).output().expect("runs");
     assert_eq!(gate.status.code(), Some(1), "{}", text(&gate));
     let dry = stage.command(&["notify", "--dry-run", "--result", "result.json"]).output().expect("runs");

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use github::{FakeGitHub, REPO, Storm};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -46,7 +47,9 @@ fn verdict(family: &str, kind: &str, change: f64) -> Value {
 
 /// The result of the sweep of an hour: in each family it regressed, or is back.
 fn result(hour: u32, network: bool, database: bool) -> GateResult {
-    let of = |family, bad| verdict(family, if bad { "regressed" } else { "unchanged" }, if bad { 8.0 } else { 0.1 });
+    let of = |family, bad| {
+        verdict(family, if bad { "regressed" } else { "unchanged" }, if bad { 8.0 } else { 0.1 })
+    };
     let decision = if network || database { "regressed" } else { "pass" };
     let components = json!({ "docker-engine": "26.1.5" });
     let value = json!({
@@ -64,12 +67,7 @@ fn result(hour: u32, network: bool, database: bool) -> GateResult {
 fn notifier(fake: &FakeGitHub, token: &str, state: &Path, seed: u64) -> Notifier {
     let start: DateTime<Utc> = "2026-11-02T00:00:00Z".parse().expect("a time");
     let clock = Arc::new(Hurried(Mutex::new(start)));
-    let limits = Limits {
-        request_timeout: Duration::from_secs(5),
-        attempts: 3,
-        seed,
-        ..Limits::default()
-    };
+    let limits = Limits { request_timeout: Duration::from_secs(5), attempts: 3, seed, ..Limits::default() };
     let settings = Settings {
         api_url: fake.url().to_owned(),
         repository: REPO.parse().expect("a repository"),
@@ -128,22 +126,25 @@ async fn life(seed: u64) {
     let bits = |n: u64| (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> n) & 1 == 1;
     let mut said = String::new();
     let mut last = (false, false);
+    let notifier = notifier(&fake, &token, dir.path(), seed);
     fake.storm(Storm { most: 12, ..Storm::passing(seed) });
     for hour in 1..=4 {
         last = (bits(u64::from(hour) * 2), bits(u64::from(hour) * 2 + 1));
-        let job = Job { result: result(hour, last.0, last.1), place: Place::Issues { head_sha: None }, run_url: None };
-        let notifier = notifier(&fake, &token, dir.path(), seed);
+        let job = Job {
+            result: result(hour, last.0, last.1),
+            place: Place::Issues { head_sha: None },
+            run_url: None,
+        };
         let fresh = notifier.keep(&job).expect("kept");
         // Every third run dies before it says anything.
         if !(seed + u64::from(hour)).is_multiple_of(3) {
-            said += &format!("{:?}", notifier.flush(Some(fresh)).await);
+            write!(said, "{:?}", notifier.flush(Some(fresh)).await).expect("written");
         }
     }
     fake.calm();
-    let last_run = notifier(&fake, &token, dir.path(), seed);
-    let report = last_run.flush(None).await.expect("told");
+    let report = notifier.flush(None).await.expect("told");
     assert!(report.is_complete(), "seed {seed}: {report:?}");
-    said += &format!("{report:?}");
+    write!(said, "{report:?}").expect("written");
 
     let (keys, known) = shown(&fake);
     assert!(keys.values().all(|n| *n == 1), "seed {seed}: two open issues with one key: {keys:?}");
@@ -153,18 +154,15 @@ async fn life(seed: u64) {
         assert!(!bad || open, "seed {seed}: the alert on {family} is lost: {phases:?}");
     }
     for number in fake.issues().iter().map(|i| i.number) {
-        let markers: Vec<String> = fake
-            .comments(number)
-            .iter()
-            .filter_map(|c| Marker::read(&c.body).map(|m| m.state))
-            .collect();
+        let markers: Vec<String> =
+            fake.comments(number).iter().filter_map(|c| Marker::read(&c.body).map(|m| m.state)).collect();
         let mut distinct = markers.clone();
         distinct.sort();
         distinct.dedup();
         assert_eq!(distinct.len(), markers.len(), "seed {seed}: #{number} was told twice");
     }
     fake.forget_requests();
-    assert!(last_run.flush(None).await.expect("nothing").said.is_empty());
+    assert!(notifier.flush(None).await.expect("nothing").said.is_empty());
     assert!(fake.writes().is_empty());
     let everything = said + &kept(dir.path());
     assert!(fake.secrets().iter().all(|secret| !everything.contains(secret)), "seed {seed}: a token");
@@ -199,7 +197,11 @@ async fn two_runners_at_the_same_moment_leave_one_issue() {
         let one = async |n: u64| {
             let dir = tempfile::tempdir().expect("a directory");
             let notifier = notifier(&fake, &token, dir.path(), seed * 2 + n);
-            let job = Job { result: result(1, true, false), place: Place::Issues { head_sha: None }, run_url: None };
+            let job = Job {
+                result: result(1, true, false),
+                place: Place::Issues { head_sha: None },
+                run_url: None,
+            };
             let fresh = notifier.keep(&job).expect("kept");
             let report = notifier.flush(Some(fresh)).await.expect("told");
             assert!(report.is_complete(), "{report:?}");

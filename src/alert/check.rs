@@ -67,7 +67,8 @@ pub fn remarks(result: &GateResult, policy: &str, most: usize) -> Vec<Remark> {
     let remark = |v: &Verdict| {
         let is_regressed = v.verdict == VerdictKind::Regressed;
         let change = number::change_with_interval(v.change_pct, v.ci95_pct);
-        let change = if is_regressed && v.change_pct.is_some() { format!(" {change}") } else { String::new() };
+        let change =
+            if is_regressed && v.change_pct.is_some() { format!(" {change}") } else { String::new() };
         Remark {
             line: line_of(policy, v.family),
             regressed: is_regressed,
@@ -117,10 +118,17 @@ mod tests {
 
     #[test]
     fn only_what_is_known_is_a_success() {
-        use VerdictKind::{MeasurementFailed, Missing, NoBaseline, Regressed, Unchanged};
-        let all = [(Unchanged, 10), (Unchanged, 2), (NoBaseline, 0), (Regressed, 10), (Missing, 10), (MeasurementFailed, 10)];
-        let found = all.map(|(kind, sweeps)| conclusion(&of(kind, sweeps)));
         use Conclusion::{ActionRequired, Failure, Neutral, Success};
+        use VerdictKind::{MeasurementFailed, Missing, NoBaseline, Regressed, Unchanged};
+        let all = [
+            (Unchanged, 10),
+            (Unchanged, 2),
+            (NoBaseline, 0),
+            (Regressed, 10),
+            (Missing, 10),
+            (MeasurementFailed, 10),
+        ];
+        let found = all.map(|(kind, sweeps)| conclusion(&of(kind, sweeps)));
         assert_eq!(found, [Success, Neutral, Neutral, Failure, ActionRequired, ActionRequired]);
         assert_eq!(conclusion(&unmeasured(5, "no engine")), ActionRequired);
         assert!(title(&unmeasured(5, "no engine")).ends_with("no engine"));
@@ -134,7 +142,10 @@ mod tests {
         let remarks = remarks(&of(VerdictKind::Regressed, 10), policy, 50);
         let line = policy.lines().nth(remarks[0].line as usize - 1).expect("a line");
         assert!(line.starts_with("network = "), "{line}");
-        assert!(remarks[0].title.contains("redis/get/requests in docker+nat: regressed +7.0 %"), "{remarks:?}");
+        assert!(
+            remarks[0].title.contains("redis/get/requests in docker+nat: regressed +7.0 %"),
+            "{remarks:?}"
+        );
         assert_eq!((line_of("", Some(Network)), line_of("a\n[judge.delta_pct]\n", None)), (1, 2));
     }
 }

@@ -223,7 +223,8 @@ impl<'a> Machine<'a> {
                 let (number, transition) = match last {
                     Some(issue) if issue.reason == Some(StateReason::NotPlanned) => {
                         let number = issue.number;
-                        return self.silent(format!("{}: closed as not planned (#{number})", issue.record.key));
+                        return self
+                            .silent(format!("{}: closed as not planned (#{number})", issue.record.key));
                     }
                     Some(issue) if issue.record.at >= self.at => return,
                     Some(issue) => (Some(issue.number), Transition::Reopened),
@@ -330,9 +331,8 @@ impl<'a> Machine<'a> {
             let same_cause = self.event.is_none() || self.event.includes(event);
             same_kind(i) && i.record.metrics.contains(&finding.name) && same_cause
         };
-        let joins = |i: &&ShownIssue| {
-            i.record.key == key || (self.event.is_none() && i.record.key.same_place(&key))
-        };
+        let joins =
+            |i: &&ShownIssue| i.record.key == key || (self.event.is_none() && i.record.key.same_place(&key));
         let open = || self.open.values().copied();
         open().find(knows).or_else(|| open().find(joins)).map(|i| i.number)
     }
@@ -411,14 +411,20 @@ impl<'a> Machine<'a> {
         let Some(sweep) = &result.sweep else { return };
         let kinds: BTreeMap<String, VerdictKind> =
             result.judgement.verdicts.iter().map(|v| (name_of(v), v.verdict)).collect();
-        let drifting: BTreeSet<String> =
-            findings(result).into_iter().filter(|f| matches!(f.scope, Scope::Drift { .. })).map(|f| f.name).collect();
+        let drifting: BTreeSet<String> = findings(result)
+            .into_iter()
+            .filter(|f| matches!(f.scope, Scope::Drift { .. }))
+            .map(|f| f.name)
+            .collect();
         for issue in self.open.values().copied().collect::<Vec<_>>() {
             let old = &issue.record;
             let back = |metric: &String| match (&old.key.scope, kinds.get(metric)) {
                 (Scope::Drift { .. }, Some(kind)) => {
                     !drifting.contains(metric)
-                        && !matches!(kind, VerdictKind::MeasurementFailed | VerdictKind::Missing | VerdictKind::NoBaseline)
+                        && !matches!(
+                            kind,
+                            VerdictKind::MeasurementFailed | VerdictKind::Missing | VerdictKind::NoBaseline
+                        )
                 }
                 (_, Some(kind)) => matches!(kind, VerdictKind::Unchanged | VerdictKind::Improved),
                 (_, None) => false,

@@ -119,7 +119,8 @@ fn a_relapse_reopens_and_older_components_do_not() {
     assert_eq!(said(&relapse(9, "26.1.7", Vec::new()), &over), [(Some(7), Transition::Reopened)]);
     assert_eq!(said(&relapse(9, "26.1.5", upgraded("26.1.5")), &over), [], "resolved with a newer engine");
     assert_eq!(said(&relapse(6, "26.1.6", Vec::new()), &over), [], "a sweep from before");
-    let next = upgraded("28.5.2").into_iter().map(|c| crate::model::Change { before: Some("26.1.6".into()), ..c });
+    let next =
+        upgraded("28.5.2").into_iter().map(|c| crate::model::Change { before: Some("26.1.6".into()), ..c });
     let next = result(9, "28.5.2", next.collect(), vec![nat(Regressed, 7.0)]);
     assert_eq!(said(&next, &over), [(None, Transition::Opened)], "another upgrade is another cause");
 }
@@ -145,21 +146,27 @@ fn the_oldest_of_two_with_one_key_stays() {
     let twin = ShownIssue { number: 9, ..issue.clone() };
     let back = result(6, "26.1.5", Vec::new(), vec![nat(Unchanged, 0.2)]);
     let duplicate = (Some(9), Transition::Duplicate { of: 7 });
-    assert_eq!(said(&regressed(6), &[twin.clone(), issue.clone()]), [duplicate.clone()]);
+    let both = [twin, issue];
+    assert_eq!(said(&regressed(6), &both), std::slice::from_ref(&duplicate));
     let recovering = (Some(7), Transition::Recovering { sweeps: 1, of: 2 });
-    assert_eq!(said(&back, &[twin, issue]), [duplicate, recovering]);
+    assert_eq!(said(&back, &both), [duplicate, recovering]);
 }
 
 #[test]
 fn an_accepted_sweep_closes_what_a_person_labelled() {
     let asked = ShownIssue { accept: true, ..after(7, &regressed(5), &[]) };
-    let unheard = deciding(&regressed(6), std::slice::from_ref(&asked), &AlertPolicy::default()).silent.join("");
+    let unheard =
+        deciding(&regressed(6), std::slice::from_ref(&asked), &AlertPolicy::default()).silent.join("");
     assert!(unheard.contains("#7 is labelled tollgate:accept"), "{unheard}");
     let accepted = GateResult { baseline: Some("accepted as baseline: by #7".into()), ..regressed(6) };
     assert_eq!(said(&accepted, std::slice::from_ref(&asked)), [(Some(7), Transition::Accepted)]);
     let done = [after(7, &accepted, &[asked])];
     let relapse = result(9, "26.1.5", Vec::new(), vec![nat(Regressed, 7.0)]);
-    assert_eq!(said(&relapse, &done), [(None, Transition::Opened)], "a rise from the new regime is a new one");
+    assert_eq!(
+        said(&relapse, &done),
+        [(None, Transition::Opened)],
+        "a rise from the new regime is a new one"
+    );
 }
 
 #[test]
@@ -222,7 +229,8 @@ fn a_host_that_cannot_measure_has_one_issue_and_closes_no_other() {
 
 #[test]
 fn a_host_whose_own_baselines_raise_alarms_is_not_trusted() {
-    let rate = |low| FalseAlarms { alarms: 9, of: 10, rate_pct: 90.0, ci95_pct: [low, 99.0], independent: 10 };
+    let rate =
+        |low| FalseAlarms { alarms: 9, of: 10, rate_pct: 90.0, ci95_pct: [low, 99.0], independent: 10 };
     let noisy = |low| GateResult {
         self_test: Some(SelfTest {
             version: 1,
@@ -270,7 +278,11 @@ fn a_drift_has_an_issue_of_its_own_which_closes_when_it_is_not_seen_any_more() {
         },
         ..regressed(6)
     };
-    assert_eq!(said(&both, &open), [(None, Transition::Opened)], "a regression of the metric is another issue");
+    assert_eq!(
+        said(&both, &open),
+        [(None, Transition::Opened)],
+        "a regression of the metric is another issue"
+    );
     let over = result(6, "26.1.5", Vec::new(), vec![nat(Inconclusive, 1.0)]);
     assert_eq!(said(&over, &open), [(Some(7), Transition::Recovering { sweeps: 1, of: 2 })]);
 }

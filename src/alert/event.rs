@@ -1,8 +1,8 @@
 //! The change event: which components left the accepted regime.
 
+use super::digest;
 use crate::model::{Change, Component};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 /// The components that differ from the newest accepted baseline, each with the version that it left.
@@ -34,14 +34,14 @@ impl Event {
         if self.is_none() {
             return "none".to_owned();
         }
-        let mut hash = Sha256::new();
+        let mut text = String::new();
         for (component, before) in &self.0 {
-            hash.update(component.as_str());
-            hash.update([u8::from(before.is_some())]);
-            hash.update(before.as_deref().unwrap_or_default());
-            hash.update([0]);
+            text.push_str(component.as_str());
+            text.push(if before.is_some() { '\u{1}' } else { '\u{2}' });
+            text.push_str(before.as_deref().unwrap_or_default());
+            text.push('\0');
         }
-        hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        digest(text, 4)
     }
 }
 

@@ -81,7 +81,8 @@ pub fn findings(result: &GateResult) -> Vec<Finding<'_>> {
         verdicts.iter().map(|v| ((&*v.workload, &*v.case, &*v.metric), v.family)).collect();
     let drifts = result.judgement.drifts.iter().map(|d| {
         let family = families.get(&(&*d.workload, &*d.case, &*d.metric)).copied().flatten();
-        let of = verdicts.iter().find(|v| name_of(v) == name(&d.workload, &d.case, &d.metric, &d.environment));
+        let of =
+            verdicts.iter().find(|v| name_of(v) == name(&d.workload, &d.case, &d.metric, &d.environment));
         let threshold = of.and_then(|v| v.threshold_pct).unwrap_or(5.0);
         Finding {
             subject: Subject::Drift(d),
@@ -97,7 +98,8 @@ pub fn findings(result: &GateResult) -> Vec<Finding<'_>> {
 
 fn of_verdict(v: &Verdict) -> Finding<'_> {
     let environment = v.environment.clone();
-    let scope = if v.common { Scope::Whole { environment } } else { Scope::Family { environment, family: v.family } };
+    let scope =
+        if v.common { Scope::Whole { environment } } else { Scope::Family { environment, family: v.family } };
     let thresholds = match (v.absolute, v.change_pct.zip(v.threshold_pct)) {
         (Some(a), _) if a.threshold > 0.0 => a.change / a.threshold,
         (None, Some((change, threshold))) if threshold > 0.0 => change / threshold,

@@ -51,7 +51,8 @@ pub fn upgraded(to: &str) -> Vec<Change> {
 pub fn result(n: i64, engine: &str, changed: Vec<Change>, verdicts: Vec<Verdict>) -> GateResult {
     let regressed = verdicts.iter().any(|v| v.verdict == VerdictKind::Regressed);
     let decision = if regressed { Decision::Regressed } else { Decision::Pass };
-    let components = [(Component::DockerEngine, engine.to_owned()), (Component::Kernel, "6.1.0-13".to_owned())];
+    let components =
+        [(Component::DockerEngine, engine.to_owned()), (Component::Kernel, "6.1.0-13".to_owned())];
     let fingerprint = Fingerprint { components: components.into(), context: BTreeMap::new() };
     let class = "farm-a".parse().expect("a name");
     let baseline = if regressed { "not accepted: 1 regressed" } else { "accepted as baseline: a file" };

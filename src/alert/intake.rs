@@ -79,7 +79,10 @@ fn check(result: &GateResult, now: DateTime<Utc>) -> Result<(), String> {
     }
     let regressed = judgement.verdicts.iter().any(|v| v.verdict == VerdictKind::Regressed);
     if regressed != (judgement.decision == Decision::Regressed) {
-        return Err(format!("its decision is {}, which its verdicts do not say", judgement.decision.as_str()));
+        return Err(format!(
+            "its decision is {}, which its verdicts do not say",
+            judgement.decision.as_str()
+        ));
     }
     Ok(())
 }

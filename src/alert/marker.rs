@@ -97,7 +97,8 @@ impl Marker {
 
 /// Only characters that mean nothing in HTML, with no two dashes in a row.
 fn plain(text: &str) -> String {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '+' | '=' | '/' | '@' | '-');
+    let allowed =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '+' | '=' | '/' | '@' | '-');
     let mut out: String = text.chars().map(|c| if allowed(c) { c } else { '_' }).take(1000).collect();
     while out.contains("--") {
         out = out.replace("--", "-_");

@@ -7,6 +7,7 @@
 
 pub mod check;
 mod decide;
+mod digest;
 mod event;
 mod finding;
 pub mod intake;
@@ -19,13 +20,14 @@ pub mod render;
 mod version;
 
 #[cfg(test)]
-pub mod fixtures;
-#[cfg(test)]
 mod decide_tests;
+#[cfg(test)]
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod world_tests;
 
 pub use decide::{Action, Decided, Situation, Transition, decide};
+pub use digest::digest;
 pub use event::Event;
 pub use finding::{Finding, Group, Subject, findings, mistrust, name_of};
 pub use key::{Key, Scope};

@@ -3,11 +3,10 @@
 use super::decide::{Action, Transition};
 use super::finding::{Finding, Subject};
 use super::policy::Format;
-use super::Phase;
+use super::{Phase, digest};
 use crate::model::GateResult;
 use crate::report::{clean, number, view};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// Version of the JSON.
 pub const VERSION: u32 = 1;
@@ -18,7 +17,7 @@ const ROWS: usize = 10;
 pub fn delivery(action: &Action) -> String {
     let sweep = action.record.sweep.as_ref().map_or("none", |s| s.as_str());
     let text = format!("{} {} {sweep}", action.record.key, action.record.state());
-    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest(text, 16)
 }
 
 /// The body of a notice. `title` is that of the issue, `url` its page or that of the run.
@@ -92,7 +91,12 @@ fn slack(action: &Action, result: &GateResult, title: &str, url: Option<&str>) -
             Subject::Regression(v) => number::change_with_interval(v.change_pct, v.ci95_pct),
             Subject::Drift(d) => number::change(d.change_pct),
         };
-        lines.push(format!("• {} in {}: {}", escaped(&clean::name(finding.metric())), escaped(&environment), escaped(&change)));
+        lines.push(format!(
+            "• {} in {}: {}",
+            escaped(&clean::name(finding.metric())),
+            escaped(&environment),
+            escaped(&change)
+        ));
     }
     if action.group.len() > ROWS {
         lines.push(format!("… and {} more", action.group.len() - ROWS));
@@ -120,7 +124,15 @@ mod tests {
         let result = result(5, "26.1.5", upgraded("26.1.5"), vec![nat]);
         let policy = AlertPolicy::default();
         let decided = decide(&Situation { result: &result, issues: &[], policy: &policy, now: at(9) });
-        let of = |format| body(&decided.actions[0], &result, "A <b> & @here *title*", Some("https://g/o/r/issues/7"), format);
+        let of = |format| {
+            body(
+                &decided.actions[0],
+                &result,
+                "A <b> & @here *title*",
+                Some("https://g/o/r/issues/7"),
+                format,
+            )
+        };
         insta::assert_json_snapshot!([of(Format::Json), of(Format::Slack)]);
     }
 

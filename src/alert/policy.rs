@@ -209,7 +209,9 @@ fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
 /// `@login` or `@organisation/team`, as GitHub allows them.
 fn is_mention(text: &str) -> bool {
     let word = |w: &str| {
-        !w.is_empty() && w.len() <= 100 && w.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        !w.is_empty()
+            && w.len() <= 100
+            && w.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
     text.strip_prefix('@').is_some_and(|name| {
         let mut parts = name.split('/');
@@ -243,7 +245,10 @@ mod tests {
         let scope = |e: &str| Scope::Family { environment: e.parse().expect("a name"), family: None };
         assert_eq!(policy.owners(&scope("docker+nat")), ["@org/net", "@lead"]);
         assert_eq!(policy.owners(&scope("docker")), ["@lead"]);
-        assert_eq!((policy.webhooks(&scope("docker+nat")), policy.webhooks(&scope("kvm"))), (vec!["ops"], vec![]));
+        assert_eq!(
+            (policy.webhooks(&scope("docker+nat")), policy.webhooks(&scope("kvm"))),
+            (vec!["ops"], vec![])
+        );
         let day = |d: &str| format!("{d}T12:00:00Z").parse::<DateTime<Utc>>().expect("a time");
         let silent = |family, d| {
             policy.silence(&"kvm".parse().expect("a name"), family, "rr/tcp/p50", day(d)).is_some()

@@ -1,11 +1,10 @@
 //! What an issue remembers, and what a tracker shows of it.
 
-use super::Key;
 use super::version::Components;
+use super::{Key, digest};
 use crate::model::SweepId;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 /// Why we closed an issue.
@@ -89,7 +88,7 @@ impl Record {
         let seen = (&self.key.to_string(), &self.phase, &self.metrics, self.magnitude, &self.recovered);
         // These types always serialise.
         let text = serde_json::to_vec(&seen).unwrap_or_default();
-        Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digest(text, 8)
     }
 }
 

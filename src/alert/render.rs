@@ -6,7 +6,7 @@
 use super::decide::{Action, Transition};
 use super::finding::{Finding, Subject};
 use super::{AlertPolicy, Kind, Marker, Record, Scope};
-use crate::model::{Change, GateResult};
+use crate::model::{Change, GateResult, SweepId};
 use crate::report::{clean, number, view};
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
@@ -38,7 +38,9 @@ pub enum TemplateError {
         source: Box<Error>,
     },
     /// Even its shortest form is too long.
-    #[error("template {name}: its shortest form has {length} characters, GitHub takes {BODY_MAX}; make it shorter when `folded` is false")]
+    #[error(
+        "template {name}: its shortest form has {length} characters, GitHub takes {BODY_MAX}; make it shorter when `folded` is false"
+    )]
     TooLong {
         /// Which.
         name: &'static str,
@@ -161,7 +163,8 @@ pub fn event_state(action: &Action) -> String {
 
 /// A body with another marker in its first line, and the rest as it is.
 pub fn with_marker(body: &str, record: &Record) -> String {
-    let rest = if Marker::read(body).is_some() { body.split_once('\n').map_or("", |(_, rest)| rest) } else { body };
+    let rest =
+        if Marker::read(body).is_some() { body.split_once('\n').map_or("", |(_, rest)| rest) } else { body };
     format!("{}\n{rest}", Marker::of(record).line())
 }
 
@@ -295,11 +298,13 @@ impl<'a> View<'a> {
             rows: action.group.iter().map(|f| Row::of(f, emulated)).collect(),
             count: number::count(action.group.len(), "metric"),
             largest: action.group.first().map(|f| change(f, true)).unwrap_or_default(),
-            sweep: action.record.sweep.as_ref().map(|s| s.as_str()),
+            sweep: action.record.sweep.as_ref().map(SweepId::as_str),
             emulated,
             reproduce: view::reproduce(result),
             recovered_sweeps: policy.recovered_sweeps,
-            run_url: run_url.filter(|url| is_plain_url(url)).map(|url| Value::from_safe_string(url.to_owned())),
+            run_url: run_url
+                .filter(|url| is_plain_url(url))
+                .map(|url| Value::from_safe_string(url.to_owned())),
             owners: owners.map(Value::from_safe_string),
             joined,
             sweeps,
@@ -347,7 +352,8 @@ impl Row {
                     (None, Some(pct)) => number::toll(pct),
                     (None, None) => number::NONE.to_owned(),
                 };
-                let origin = v.attribution.map(|a| format!(" ({})", view::attribution(a))).unwrap_or_default();
+                let origin =
+                    v.attribution.map(|a| format!(" ({})", view::attribution(a))).unwrap_or_default();
                 Self {
                     metric,
                     environment,
@@ -366,7 +372,9 @@ impl Row {
 /// Whether an address can stand in a link: `https://host/path` of characters without a meaning.
 fn is_plain_url(url: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b':');
-    ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) && url.bytes().all(plain) && url.len() < 300
+    ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme))
+        && url.bytes().all(plain)
+        && url.len() < 300
 }
 
 #[cfg(test)]
@@ -396,13 +404,16 @@ mod tests {
     }
 
     fn many(n: usize) -> GateResult {
-        let verdicts = (0..n).map(|i| judged(&format!("case-{i}"), "docker+nat", Network, VerdictKind::Regressed, 7.5));
+        let verdicts =
+            (0..n).map(|i| judged(&format!("case-{i}"), "docker+nat", Network, VerdictKind::Regressed, 7.5));
         result(5, "26.1.5", upgraded("26.1.5+dfsg1"), verdicts.collect())
     }
 
     /// Markers hold digests of what the text already shows.
     fn redacted(text: &str) -> String {
-        let line = |l: &str| if l.starts_with("<!-- tollgate:v1") { "<!-- marker -->".to_owned() } else { l.to_owned() };
+        let line = |l: &str| {
+            if l.starts_with("<!-- tollgate:v1") { "<!-- marker -->".to_owned() } else { l.to_owned() }
+        };
         text.lines().map(line).collect::<Vec<_>>().join("\n")
     }
 
@@ -481,7 +492,10 @@ mod tests {
     fn what_does_not_fit_takes_a_shorter_form_and_is_never_cut() {
         let [text] = &texts(&many(1200), &[], &AlertPolicy::default())[..] else { panic!("one issue") };
         assert!(text.chars().count() <= BODY_MAX + 300, "{}", text.chars().count());
-        assert!(text.contains("more: the reports of the run have them") && text.contains("sweeps prove every metric"));
+        assert!(
+            text.contains("more: the reports of the run have them")
+                && text.contains("sweeps prove every metric")
+        );
         let record = Marker::read(text.split_once('\n').expect("a title").1).and_then(|m| m.record());
         assert_eq!(record.expect("a record").metrics.len(), 1200);
     }
@@ -508,7 +522,12 @@ mod tests {
     #[test]
     fn a_template_of_the_user_is_used_and_a_bad_one_is_named_with_its_line() {
         let own = |text: &str| Templates::new(vec![("comment.md.j2".into(), text.into())]);
-        let result = result(6, "26.1.6", Vec::new(), vec![judged("get", "docker+nat", Network, VerdictKind::Unchanged, 0.1)]);
+        let result = result(
+            6,
+            "26.1.6",
+            Vec::new(),
+            vec![judged("get", "docker+nat", Network, VerdictKind::Unchanged, 0.1)],
+        );
         let policy = AlertPolicy::default();
         let issues = [shown(7, record("docker+nat", 3))];
         let decided = decide(&Situation { result: &result, issues: &issues, policy: &policy, now: at(100) });

@@ -30,9 +30,17 @@ enum Seen {
 #[derive(Debug, Clone)]
 enum Step {
     /// A sweep with these verdicts, with an engine that was upgraded or not; the fault hits the write of that number.
-    Sweep { network: Seen, database: Seen, upgraded: bool, fault: Fault, write: usize },
+    Sweep {
+        network: Seen,
+        database: Seen,
+        upgraded: bool,
+        fault: Fault,
+        write: usize,
+    },
     /// Two runners decide on the same view, then both act.
-    Race { network: Seen },
+    Race {
+        network: Seen,
+    },
     Unmeasured,
     /// A person closes the newest open issue.
     Close(StateReason),
@@ -43,7 +51,13 @@ enum Step {
 }
 
 fn seen() -> impl Strategy<Value = Seen> {
-    prop_oneof![(1..4_u8).prop_map(Seen::Failed), Just(Seen::Back), Just(Seen::Back), Just(Seen::Unsure), Just(Seen::Absent)]
+    prop_oneof![
+        (1..4_u8).prop_map(Seen::Failed),
+        Just(Seen::Back),
+        Just(Seen::Back),
+        Just(Seen::Unsure),
+        Just(Seen::Absent)
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -1,8 +1,8 @@
 //! `gate` and `sweep`.
 
 use super::args::{Format, GateArgs, Selection, SweepArgs};
-use super::progress::Shown;
 use super::github::Job;
+use super::progress::Shown;
 use super::{Failure, host, notify, output};
 use crate::actions;
 use crate::config::Config;
@@ -87,15 +87,13 @@ async fn result(
         }),
         None => Vec::new(),
     };
-    let conditions =
-        Conditions { always: args.always, record: !args.no_record, budget: args.budget, accept };
+    let conditions = Conditions { always: args.always, record: !args.no_record, budget: args.budget, accept };
     if !recorded.is_empty() {
         return Ok(replay(config, &recorded, &conditions)?);
     }
     let progress = Shown::new();
     let request = request(&args.selection);
-    let result =
-        run_gate(config, args.selection.profile, &request, conditions, &progress, cancel).await;
+    let result = run_gate(config, args.selection.profile, &request, conditions, &progress, cancel).await;
     progress.end();
     Ok(result?)
 }

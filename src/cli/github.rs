@@ -36,8 +36,8 @@ fn variable(name: &str) -> Option<String> {
 
 /// A secret from a file.
 fn secret_of(variable_name: &str, path: &str) -> Result<Secret, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::usage(format!("{variable_name}: {path}: {e}")))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{variable_name}: {path}: {e}")))?;
     Ok(Secret::new(text.trim()))
 }
 
@@ -66,7 +66,8 @@ impl Job {
         let is_actions = variable("GITHUB_ACTIONS").is_some_and(|v| v == "true");
         let event = match (is_actions, variable("GITHUB_EVENT_PATH")) {
             (true, Some(path)) => {
-                let bad = |e: &dyn std::fmt::Display| Failure::usage(format!("GITHUB_EVENT_PATH: {path}: {e}"));
+                let bad =
+                    |e: &dyn std::fmt::Display| Failure::usage(format!("GITHUB_EVENT_PATH: {path}: {e}"));
                 let text = std::fs::read_to_string(&path).map_err(|e| bad(&e))?;
                 Event::read(&variable("GITHUB_EVENT_NAME").unwrap_or_default(), &text).map_err(|e| bad(&e))?
             }

@@ -79,7 +79,8 @@ pub fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         let cancel = CancellationToken::new();
         stop_on_signals(cancel.clone());
-        run(cli, &cancel).await
+        // One command's future is large; it is made once.
+        Box::pin(run(cli, &cancel)).await
     });
     let outcome = outcome.unwrap_or_else(|failure| {
         eprintln!("tollgate: {}", failure.message);

@@ -88,7 +88,8 @@ fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
 }
 
 fn hooks(policy: &AlertPolicy) -> Vec<Hook> {
-    let secret = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty()).map(|v| Secret::new(v.trim()));
+    let secret =
+        |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty()).map(|v| Secret::new(v.trim()));
     let hook = |(name, of): (&String, &crate::alert::Webhook)| {
         let url = secret(&of.url_env);
         let key = of.secret_env.as_deref().and_then(secret);

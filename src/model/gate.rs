@@ -2,8 +2,8 @@
 
 use super::sweep::Harness;
 use super::{
-    Better, CellState, Change, Decision, EnvironmentName, Fingerprint, HostClass, Judgement, Proof, SelfTest, Sweep,
-    SweepId, Timing,
+    Better, CellState, Change, Decision, EnvironmentName, Fingerprint, HostClass, Judgement, Proof, SelfTest,
+    Sweep, SweepId, Timing,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

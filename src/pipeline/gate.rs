@@ -1,10 +1,10 @@
 //! The gate: has something changed? then sweep, judge, confirm what is open, and accept what passes.
 
+use super::accept::AcceptRequest;
 use super::allocate::{self, allocate};
 use super::confirm::{Confirmed, Task, confirm};
 use super::sweep::{Fit, Request, sweep};
 use super::whole::comparable;
-use super::accept::AcceptRequest;
 use super::{PipelineError, accept, fingerprint, host_class, policy, self_test};
 use crate::config::Config;
 use crate::environment::image::BenchImage;

@@ -44,7 +44,9 @@ impl Recorded<'_> {
             sweep[part].as_array_mut().expect("a list").retain(known);
         }
         for series in sweep["series"].as_array_mut().expect("a list") {
-            let is_slow = series["environment"] == "docker+nat" && series["workload"] == "rr" && series["case"] == "tcp";
+            let is_slow = series["environment"] == "docker+nat"
+                && series["workload"] == "rr"
+                && series["case"] == "tcp";
             let higher = series["better"] == "higher";
             let factor = if is_slow { self.nat } else { 1.0 };
             let factor = if higher { 1.0 / factor } else { factor };

@@ -195,7 +195,9 @@ pub async fn apply(
 }
 
 fn is_gone(error: &GithubError) -> bool {
-    let of_one_issue = error.refusal().is_some_and(|r| !r.says("issues are disabled") && !r.says("issues has been disabled"));
+    let of_one_issue = error
+        .refusal()
+        .is_some_and(|r| !r.says("issues are disabled") && !r.says("issues has been disabled"));
     matches!(error.status(), Some(404 | 410)) && of_one_issue
 }
 
@@ -237,9 +239,9 @@ async fn find_open(client: &Client, key: &str) -> Result<Option<Changed>, Github
     let login = client.login().await?;
     let query = [("labels", LABEL), ("state", "open")];
     let listed: Vec<Issue> = client.get_all(&client.repo("issues"), &query, PAGES).await?;
-    let ours = listed.into_iter().filter(|i| {
-        i.shown(login).is_some_and(|shown| shown.record.key.to_string() == key)
-    });
+    let ours = listed
+        .into_iter()
+        .filter(|i| i.shown(login).is_some_and(|shown| shown.record.key.to_string() == key));
     Ok(ours.min_by_key(|i| i.number).map(|i| Changed { number: i.number, url: i.html_url }))
 }
 

@@ -3,7 +3,7 @@
 use super::{Job, Notifier, NotifyError, Place, Report};
 use crate::alert::check as said;
 use crate::alert::render::Context;
-use crate::alert::{Action, Kind, Marker, Phase, Situation, Transition, decide, findings};
+use crate::alert::{Action, Kind, Marker, Phase, Situation, Transition, decide, digest, findings};
 use crate::model::{GateResult, HostClass};
 use crate::notify::github::check::{self, Annotation, CheckReport, Conclusion, Level, Shown};
 use crate::notify::github::issues::{self, Board};
@@ -12,7 +12,6 @@ use crate::notify::github::{Client, GithubError};
 use crate::notify::outbox::Turn;
 use crate::pipeline::accept::AcceptRequest;
 use crate::report;
-use sha2::{Digest, Sha256};
 
 /// A view of the issues may be old: another runner may have opened one since. So often it is read again.
 const LOOKS: usize = 3;
@@ -131,7 +130,9 @@ impl Notifier {
         }
         let ours = |i: &&crate::alert::ShownIssue| {
             let key = &i.record.key;
-            key.host_class == result.host_class && key.profile == result.profile && i.record.sweep == result.sweep
+            key.host_class == result.host_class
+                && key.profile == result.profile
+                && i.record.sweep == result.sweep
         };
         for issue in board.issues.iter().filter(ours) {
             let record = issue.record.clone();
@@ -164,11 +165,10 @@ impl Notifier {
         let text = report::gate_markdown(result);
         let link = job.run_url.as_ref().map(|url| format!("\n[The run and its reports]({url})\n"));
         let text = format!("{text}{}", link.unwrap_or_default());
-        let state: String = Sha256::digest(&text).iter().take(8).map(|b| format!("{b:02x}")).collect();
-        let line = Marker::new(Kind::PullRequest, &key, &state).line();
-        let marker = line.split(" state=").next().unwrap_or(&line);
-        let marker = format!("{marker} ");
-        let body = format!("{line}\n{text}");
+        let state = digest(&text, 8);
+        let first_line = Marker::new(Kind::PullRequest, &key, &state).line();
+        let marker = format!("{} ", first_line.split(" state=").next().unwrap_or(&first_line));
+        let body = format!("{first_line}\n{text}");
         let stuck = pull_request::stick(client, &Sticky { number, marker: &marker, body: &body }).await?;
         report.said.push(match stuck.done {
             Done::Unchanged => format!("unchanged: {}", stuck.url),
@@ -208,13 +208,19 @@ impl Notifier {
             title: said::title(result),
             summary: report::gate_markdown(result),
             text: String::new(),
-            annotations: if self.policy_text.is_empty() { Vec::new() } else { remarks.into_iter().map(annotation).collect() },
+            annotations: if self.policy_text.is_empty() {
+                Vec::new()
+            } else {
+                remarks.into_iter().map(annotation).collect()
+            },
             details_url: job.run_url.clone(),
         };
         match check::publish(client, &shown).await? {
             Shown::Check { written: true, .. } => report.said.push(format!("check at {sha}")),
             Shown::Check { .. } => {}
-            Shown::Status { because } => report.said.push(format!("commit status at {sha}, no check: {because}")),
+            Shown::Status { because } => {
+                report.said.push(format!("commit status at {sha}, no check: {because}"));
+            }
             Shown::SummaryOnly { because } => report.silent.push(format!("no check at {sha}: {because}")),
         }
         Ok(())

@@ -51,8 +51,10 @@ impl Notifier {
             if waits {
                 continue;
             }
-            let notice =
-                Notice { delivery: delivery.clone(), body: payload::body(action, result, title, url, hook.format) };
+            let notice = Notice {
+                delivery: delivery.clone(),
+                body: payload::body(action, result, title, url, hook.format),
+            };
             let value = serde_json::to_value(notice).map_err(NotifyError::Job)?;
             self.outbox.push(&route, value, self.clock.now())?;
         }
@@ -79,7 +81,8 @@ impl Notifier {
     }
 
     async fn send(&self, name: &str, entry: &Entry) -> Result<(), NotifyError> {
-        let missing = |variable: &str| NotifyError::NoAddress { name: name.to_owned(), variable: variable.to_owned() };
+        let missing =
+            |variable: &str| NotifyError::NoAddress { name: name.to_owned(), variable: variable.to_owned() };
         let hook = self.hooks.iter().find(|h| h.name == name);
         let hook = hook.ok_or_else(|| missing("of its table in the policy, which is gone,"))?;
         let target = hook.target.as_ref().ok_or_else(|| missing(&hook.variable))?;

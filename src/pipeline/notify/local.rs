@@ -42,12 +42,11 @@ impl Board {
 
     fn apply(&mut self, action: &Action) {
         let record = action.record.clone();
-        match action.number.and_then(|n| self.alerts.iter_mut().find(|l| l.number == n)) {
-            Some(line) => line.record = record,
-            None => {
-                let number = self.alerts.iter().map(|l| l.number).max().unwrap_or(0) + 1;
-                self.alerts.push(Line { number, record });
-            }
+        if let Some(line) = action.number.and_then(|n| self.alerts.iter_mut().find(|l| l.number == n)) {
+            line.record = record;
+        } else {
+            let number = self.alerts.iter().map(|l| l.number).max().unwrap_or(0) + 1;
+            self.alerts.push(Line { number, record });
         }
         while self.alerts.len() > Self::KEPT
             && let Some(at) = self.alerts.iter().position(|l| l.record.phase != Phase::Open)
@@ -60,7 +59,12 @@ impl Board {
 impl Notifier {
     /// Decides against the alerts of this host. The notices are kept before the file is written: after a crash between
     /// the two they are kept once more, with the same identity.
-    pub(super) fn to_this_host(&self, turn: &Turn<'_>, job: &Job, report: &mut Report) -> Result<(), NotifyError> {
+    pub(super) fn to_this_host(
+        &self,
+        turn: &Turn<'_>,
+        job: &Job,
+        report: &mut Report,
+    ) -> Result<(), NotifyError> {
         let path = self.state.join("alerts.json");
         let io = |source| NotifyError::Io { path: path.clone(), source };
         let mut board: Board = match std::fs::read(&path) {

@@ -61,7 +61,9 @@ pub enum NotifyError {
     #[error("a job of the outbox cannot be read: {0}")]
     Job(serde_json::Error),
     /// A webhook of the policy has no address or no secret.
-    #[error("webhook {name}: the environment variable {variable} is not set; set it to the webhook's address or secret")]
+    #[error(
+        "webhook {name}: the environment variable {variable} is not set; set it to the webhook's address or secret"
+    )]
     NoAddress {
         /// Which webhook.
         name: String,
@@ -165,7 +167,8 @@ pub struct Parts {
 impl Notifier {
     /// Opens the outbox. Sends nothing yet.
     pub fn new(parts: Parts) -> Result<Self, NotifyError> {
-        let Parts { policy, policy_path, policy_text, templates, github, hooks, state, secrets, clock } = parts;
+        let Parts { policy, policy_path, policy_text, templates, github, hooks, state, secrets, clock } =
+            parts;
         let limits = crate::notify::github::Limits::default();
         let sender = Sender::new(limits, Arc::clone(&clock))?;
         let outbox = Outbox::new(&state).hiding(secrets);
@@ -196,7 +199,12 @@ impl Notifier {
     }
 
     /// The results, oldest first. The first that fails for now stops those behind it.
-    async fn results(&self, turn: &Turn<'_>, fresh: Option<u64>, report: &mut Report) -> Result<(), NotifyError> {
+    async fn results(
+        &self,
+        turn: &Turn<'_>,
+        fresh: Option<u64>,
+        report: &mut Report,
+    ) -> Result<(), NotifyError> {
         let pending = turn.all()?;
         report.refused.extend(pending.damaged.iter().map(|d| format!("{}: {}", d.path.display(), d.reason)));
         let results = pending.jobs.into_iter().filter(|e| e.route == GITHUB || e.route == LOCAL);
