@@ -125,9 +125,9 @@ struct Machine<'a> {
     /// When the judged sweep began; now when there was none.
     at: DateTime<Utc>,
     /// Issues of this host class and profile that are open and stay so, by number: the oldest of each key.
-    open: BTreeMap<u64, &'a ShownIssue>,
+    open: BTreeMap<u64, ShownIssue>,
     /// Closed ones that were no duplicates.
-    closed: Vec<&'a ShownIssue>,
+    closed: Vec<ShownIssue>,
     decided: Decided<'a>,
 }
 
@@ -137,16 +137,16 @@ impl<'a> Machine<'a> {
         let here = |i: &&ShownIssue| {
             i.record.key.host_class == result.host_class && i.record.key.profile == result.profile
         };
-        let (open, closed): (Vec<&ShownIssue>, Vec<&ShownIssue>) =
-            situation.issues.iter().filter(here).partition(|i| i.open);
-        let duplicate = |i: &&ShownIssue| {
+        let (open, closed): (Vec<ShownIssue>, Vec<ShownIssue>) =
+            situation.issues.iter().filter(here).cloned().partition(|i| i.open);
+        let duplicate = |i: &ShownIssue| {
             i.record.phase == Phase::Closed(Closing::Duplicate) || i.reason == Some(StateReason::Duplicate)
         };
         Self {
             situation: *situation,
             event: Event::of(&result.changed),
             at: result.started_at.unwrap_or(situation.now),
-            open: open.into_iter().map(|i| (i.number, i)).collect(),
+            open: open.into_iter().map(|i| (i.number, reopened_by_a_person(i))).collect(),
             closed: closed.into_iter().filter(|i| !duplicate(i)).collect(),
             decided: Decided::default(),
         }
@@ -161,7 +161,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Closes an issue, and forgets it for the rest of this decision.
-    fn close(&mut self, issue: &'a ShownIssue, transition: Transition, closing: Closing) {
+    fn close(&mut self, issue: &ShownIssue, transition: Transition, closing: Closing) {
         self.open.remove(&issue.number);
         let record = Record { phase: Phase::Closed(closing), ..issue.record.clone() };
         let record = match closing {
@@ -184,21 +184,21 @@ impl<'a> Machine<'a> {
     /// Two runners may have opened one each at the same moment: the oldest stays.
     fn close_duplicates(&mut self) {
         let mut oldest: BTreeMap<String, u64> = BTreeMap::new();
-        for issue in self.open.values().copied().collect::<Vec<_>>() {
+        for issue in self.open.values().cloned().collect::<Vec<_>>() {
             let of = *oldest.entry(issue.record.key.to_string()).or_insert(issue.number);
             if of != issue.number {
-                self.close(issue, Transition::Duplicate { of }, Closing::Duplicate);
+                self.close(&issue, Transition::Duplicate { of }, Closing::Duplicate);
             }
         }
     }
 
     /// What a person asked to accept, and this gate did.
     fn close_accepted(&mut self) {
-        let asked: Vec<_> = self.open.values().copied().filter(|i| i.accept).collect();
+        let asked: Vec<_> = self.open.values().filter(|i| i.accept).cloned().collect();
         let result = self.situation.result;
         for issue in asked {
             if result.sweep.is_some() && result.is_accepted() && self.at >= issue.record.at {
-                self.close(issue, Transition::Accepted, Closing::Accepted);
+                self.close(&issue, Transition::Accepted, Closing::Accepted);
             } else {
                 self.silent(format!(
                     "#{} is labelled tollgate:accept; the next sweep of {} that is accepted closes it",
@@ -210,11 +210,11 @@ impl<'a> Machine<'a> {
 
     /// Opens, keeps or closes the issue about the host itself.
     fn host(&mut self, trouble: Option<&str>) {
-        let standing = self.open.values().copied().find(|i| i.record.key.scope == Scope::Host);
+        let standing = self.open.values().find(|i| i.record.key.scope == Scope::Host).cloned();
         let result = self.situation.result;
         match (trouble, standing) {
             (None, Some(issue)) if result.sweep.is_some() && self.at > issue.record.at => {
-                self.close(issue, Transition::Recovered, Closing::Recovered);
+                self.close(&issue, Transition::Recovered, Closing::Recovered);
             }
             (Some(why), None) => {
                 // Its key has no event: a host in trouble is one cause, whatever was upgraded.
@@ -282,7 +282,7 @@ impl<'a> Machine<'a> {
         for (scope, group) in fresh {
             let key = self.key(scope);
             if let Some(issue) = self.newest_closed(|i| self.is_again(i, &key)) {
-                self.failing_again(issue, group);
+                self.failing_again(&issue, group);
             } else if opened < self.situation.policy.max_new_issues {
                 opened += 1;
                 let record = self.failed(key, None, &group);
@@ -333,7 +333,7 @@ impl<'a> Machine<'a> {
         };
         let joins =
             |i: &&ShownIssue| i.record.key == key || (self.event.is_none() && i.record.key.same_place(&key));
-        let open = || self.open.values().copied();
+        let open = || self.open.values();
         open().find(knows).or_else(|| open().find(joins)).map(|i| i.number)
     }
 
@@ -360,16 +360,18 @@ impl<'a> Machine<'a> {
     fn is_again(&self, issue: &ShownIssue, key: &Key) -> bool {
         let recovered = issue.record.phase == Phase::Closed(Closing::Recovered);
         let closed_by_a_person = issue.record.phase == Phase::Open;
-        issue.record.key == *key
+        let accepted = issue.record.phase == Phase::Closed(Closing::Accepted);
+        // A rise from the regime that was accepted is another one.
+        (issue.record.key == *key && !accepted)
             || (self.event.is_none() && (recovered || closed_by_a_person) && issue.record.key.same_place(key))
     }
 
-    fn newest_closed(&self, fits: impl Fn(&ShownIssue) -> bool) -> Option<&'a ShownIssue> {
-        self.closed.iter().copied().filter(|i| fits(i)).max_by_key(|i| (i.closed_at, i.number))
+    fn newest_closed(&self, fits: impl Fn(&ShownIssue) -> bool) -> Option<ShownIssue> {
+        self.closed.iter().filter(|i| fits(i)).max_by_key(|i| (i.closed_at, i.number)).cloned()
     }
 
     /// A group whose issue is closed.
-    fn failing_again(&mut self, issue: &'a ShownIssue, group: Group<'a>) {
+    fn failing_again(&mut self, issue: &ShownIssue, group: Group<'a>) {
         let (number, old) = (issue.number, &issue.record);
         let record = self.failed(old.key.clone(), Some(old), &group);
         let not_planned = issue.reason == Some(StateReason::NotPlanned);
@@ -397,7 +399,7 @@ impl<'a> Machine<'a> {
             return Some(issue.number);
         }
         if let Some(issue) = self.newest_closed(|i| i.record.key == key) {
-            self.failing_again(issue, group);
+            self.failing_again(&issue, group);
         } else {
             let record = self.failed(key, None, &group);
             self.act(None, Transition::Opened, record, group);
@@ -416,7 +418,7 @@ impl<'a> Machine<'a> {
             .filter(|f| matches!(f.scope, Scope::Drift { .. }))
             .map(|f| f.name)
             .collect();
-        for issue in self.open.values().copied().collect::<Vec<_>>() {
+        for issue in self.open.values().cloned().collect::<Vec<_>>() {
             let old = &issue.record;
             let back = |metric: &String| match (&old.key.scope, kinds.get(metric)) {
                 (Scope::Drift { .. }, Some(kind)) => {
@@ -444,6 +446,15 @@ impl<'a> Machine<'a> {
             }
         }
     }
+}
+
+/// An issue that we closed and a person opened again begins anew: nothing of its recovery counts.
+fn reopened_by_a_person(issue: ShownIssue) -> ShownIssue {
+    if issue.record.phase == Phase::Open {
+        return issue;
+    }
+    let record = Record { phase: Phase::Open, recovered: BTreeSet::new(), ..issue.record };
+    ShownIssue { state: record.state(), record, ..issue }
 }
 
 fn largest(group: &Group) -> f64 {

@@ -126,6 +126,17 @@ fn a_relapse_reopens_and_older_components_do_not() {
 }
 
 #[test]
+fn what_a_person_opens_again_needs_its_sweeps_anew() {
+    let open = [after(7, &regressed(5), &[])];
+    let back = |n| result(n, "26.1.5", Vec::new(), vec![nat(Unchanged, 0.2)]);
+    let once = [after(7, &back(6), &open)];
+    let over = after(7, &back(7), &once);
+    let again = [ShownIssue { open: true, reason: None, closed_at: None, ..over }];
+    assert_eq!(said(&back(8), &again), [(Some(7), Transition::Recovering { sweeps: 1, of: 2 })]);
+    assert_eq!(said(&regressed(8), &again), [], "it says so already");
+}
+
+#[test]
 fn not_planned_is_silent_until_the_class_rises() {
     let issue = closed(after(7, &regressed(5), &[]), StateReason::NotPlanned, 6);
     assert_eq!(said(&regressed(8), std::slice::from_ref(&issue)), []);
@@ -167,6 +178,8 @@ fn an_accepted_sweep_closes_what_a_person_labelled() {
         [(None, Transition::Opened)],
         "a rise from the new regime is a new one"
     );
+    let same_key = result(9, "26.1.5", upgraded("26.1.5"), vec![nat(Regressed, 7.0)]);
+    assert_eq!(said(&same_key, &done), [(None, Transition::Opened)], "also with the same key");
 }
 
 #[test]

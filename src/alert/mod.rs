@@ -18,11 +18,14 @@ mod policy;
 mod record;
 pub mod render;
 mod version;
+mod view;
 
 #[cfg(test)]
 mod decide_tests;
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod render_tests;
 #[cfg(test)]
 mod world_tests;
 
