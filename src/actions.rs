@@ -191,7 +191,7 @@ mod tests {
             Event::read("schedule", r#"{"schedule":"0 3 * * *"}"#).expect("an event").pull_request,
             None
         );
-        assert!(Event::read("push", "[]").is_err());
+        assert!(Event::read("push", "\"text\"").is_err());
     }
 
     #[test]
