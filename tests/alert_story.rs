@@ -58,7 +58,8 @@ impl Stage {
     }
 
     fn issue(&self) -> (String, String, Option<String>, usize) {
-        let issues = self.fake.issues();
+        let mut issues = self.fake.issues();
+        issues.retain(|i| i.title != "mine");
         let [issue] = &issues[..] else { panic!("{} issues", issues.len()) };
         let number = issue.number;
         let body = issue.body.clone().unwrap_or_default();
@@ -96,6 +97,13 @@ fn an_upgrade_opens_an_issue_which_follows_the_toll_until_a_person_accepts_it() 
     let again = stage.gate("26.1.5+dfsg1", 1.15);
     assert_eq!(again.status.code(), Some(1), "{}", text(&again));
     assert!(stage.fake.writes().is_empty(), "the same again: {:?}", stage.fake.writes());
+
+    // Whoever pastes our first line is not us.
+    let pasted = stage.fake.person("mallory").open_issue("mine", &body, &["tollgate"]);
+    let fooled = stage.gate("26.1.5+dfsg1", 1.15);
+    assert_eq!(fooled.status.code(), Some(1), "{}", text(&fooled));
+    assert!(stage.fake.writes().is_empty(), "a pasted marker: {:?}", stage.fake.writes());
+    stage.fake.person("mallory").close(pasted, github::Reason::Completed);
 
     for (recovered, comments) in [(None, 1), (Some("closed".to_owned()), 2)] {
         let back = stage.gate("26.1.6+dfsg1", 1.0);
