@@ -40,8 +40,17 @@ pub fn search_path() -> String {
 fn is_private(name: &str) -> bool {
     let name = name.to_uppercase();
     let prefixes = ["GITHUB_", "ACTIONS_", "RUNNER_"];
-    let words =
-        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY"];
+    let words = [
+        "TOKEN",
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "CREDENTIAL",
+        "PRIVATE_KEY",
+        "API_KEY",
+        "ACCESS_KEY",
+        "WEBHOOK",
+    ];
     prefixes.iter().any(|p| name.starts_with(p)) || words.iter().any(|w| name.contains(w))
 }
 
@@ -106,6 +115,7 @@ mod tests {
             "ACTIONS_RUNTIME_URL",
             "Db_Password",
             "AWS_SECRET_ACCESS_KEY",
+            "OPS_WEBHOOK_URL",
         ] {
             assert!(is_private(name), "{name}");
         }

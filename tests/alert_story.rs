@@ -178,6 +178,19 @@ fn a_file_that_is_no_result_is_refused_and_a_dry_run_writes_nothing() {
 }
 
 #[test]
+fn with_nobody_to_tell_it_says_so_before_it_measures() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
+        command.env_remove(name);
+    }
+    command.arg("--state").arg(dir.path()).args(["gate", "--notify"]).current_dir(dir.path());
+    let output = command.output().expect("runs");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("nobody to tell: set GITHUB_REPOSITORY"), "{}", text(&output));
+}
+
+#[test]
 fn accepted_sweeps_are_proposed_once() {
     if !common::real(github::missing()) {
         return;

@@ -41,6 +41,9 @@ pub async fn gate(config: &Config, args: &GateArgs, cancel: &CancellationToken) 
     if let Some(why) = job.event.obstacle(args.allow_fork || config.github.allow_forks) {
         return Err(Failure::usage(why));
     }
+    if args.notify {
+        notify::check(config, &job)?;
+    }
     let result = match result(config, args, &job, cancel).await {
         Err(failure) if failure.outcome == Outcome::NotMeasured && !cancel.is_cancelled() => {
             // A host that cannot measure is told of like one that regressed, or nobody would notice.

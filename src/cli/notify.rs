@@ -65,9 +65,21 @@ fn read(path: &Path) -> Result<GateResult, Failure> {
     intake::read(&name, &bytes, SystemClock.now()).map_err(Failure::usage)
 }
 
+/// Fails now rather than after the measurement when nobody could be told.
+pub fn check(config: &Config, job: &Job) -> Result<(), Failure> {
+    notifier(config, job).map(drop)
+}
+
 fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
     let rules = policy::rules(config)?;
     let hooks = hooks(&rules.alert);
+    let github = job.client(config)?;
+    if github.is_none() && hooks.is_empty() {
+        return Err(Failure::usage(format!(
+            "nobody to tell: set GITHUB_REPOSITORY and GITHUB_TOKEN, or name a webhook in {}",
+            config.policy.display()
+        )));
+    }
     let mut secrets = job.secrets.clone();
     for target in hooks.iter().filter_map(|h| h.target.as_ref()) {
         secrets.push(target.url.clone());
@@ -78,7 +90,7 @@ fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
         policy: rules.alert,
         policy_text: std::fs::read_to_string(&config.policy).unwrap_or_default(),
         policy_path: config.policy.display().to_string(),
-        github: job.client(config)?,
+        github,
         hooks,
         state: config.state.clone(),
         secrets,

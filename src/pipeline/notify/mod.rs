@@ -28,11 +28,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Route of the jobs that go to GitHub.
 const GITHUB: &str = "github";
 /// Route of the jobs whose memory is a file of this host: there is no GitHub.
 const LOCAL: &str = "local";
+/// Seconds that a process waits for another one that sends.
+const TURN_S: u32 = 120;
 
 /// Why something could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -186,12 +189,20 @@ impl Notifier {
     /// run can have begun.
     pub async fn flush(&self, fresh: Option<u64>) -> Result<Report, NotifyError> {
         let mut report = Report::default();
-        let turn = match self.outbox.turn() {
-            Err(OutboxError::Busy { path }) => {
-                report.silent.push(format!("another process says what {} holds", path.display()));
-                return Ok(report);
+        let mut waits = 0;
+        let turn = loop {
+            match self.outbox.turn() {
+                // It may have looked before our job was there.
+                Err(OutboxError::Busy { .. }) if waits < TURN_S => {
+                    waits += 1;
+                    self.clock.sleep(Duration::from_secs(1)).await;
+                }
+                Err(error @ OutboxError::Busy { .. }) => {
+                    report.waiting.push(error.to_string());
+                    return Ok(report);
+                }
+                turn => break turn?,
             }
-            turn => turn?,
         };
         self.results(&turn, fresh, &mut report).await?;
         self.webhooks(&turn, &mut report).await?;
