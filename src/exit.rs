@@ -20,6 +20,8 @@ pub enum Outcome {
     Usage,
     /// It could not be measured.
     NotMeasured,
+    /// Another sweep has the host: nothing is wrong with it.
+    Busy,
     /// Something could not be sent, and waits.
     Unsent,
 }
@@ -37,7 +39,7 @@ impl Outcome {
             },
             Self::Changed => 10,
             Self::Usage => 2,
-            Self::NotMeasured | Self::Unsent => 3,
+            Self::NotMeasured | Self::Busy | Self::Unsent => 3,
         }
     }
 }

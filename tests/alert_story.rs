@@ -188,6 +188,11 @@ fn with_nobody_to_tell_it_says_so_before_it_measures() {
     let output = command.output().expect("runs");
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("nobody to tell: set GITHUB_REPOSITORY"), "{}", text(&output));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.arg("--state").arg(dir.path()).args(["gate", "--replay", "gone.json"]).current_dir(dir.path());
+    let output = command.output().expect("runs");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(!dir.path().join("result.json").exists(), "a wrong file name is no host that cannot measure");
 }
 
 #[test]

@@ -25,8 +25,10 @@ const NOTIFY_EXAMPLES: &str = "\
 Examples: tollgate notify --result out/result.json
           tollgate notify --result out/result.json --dry-run
           tollgate notify                          (says only what earlier runs could not)
-Environment: GITHUB_REPOSITORY, GITHUB_API_URL, and one of GITHUB_TOKEN, TOLLGATE_GITHUB_TOKEN_FILE, or
-TOLLGATE_GITHUB_APP_ID with TOLLGATE_GITHUB_APP_KEY_FILE. In GitHub Actions all but the token is there already.";
+Environment:
+  GITHUB_REPOSITORY, GITHUB_API_URL   where (in GitHub Actions both are there already)
+  GITHUB_TOKEN                        who, or TOLLGATE_GITHUB_TOKEN_FILE, or an App:
+                                      TOLLGATE_GITHUB_APP_ID with TOLLGATE_GITHUB_APP_KEY_FILE";
 
 const PROPOSE_EXAMPLES: &str = "\
 Example: tollgate baseline propose --base main

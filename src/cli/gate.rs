@@ -77,7 +77,8 @@ async fn result(
     if args.selection.provision {
         host::provision(config).await?;
     }
-    let recorded = args.replay.iter().map(|p| store::read(p)).collect::<Result<Vec<_>, _>>()?;
+    let recorded =
+        args.replay.iter().map(|p| store::read(p)).collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
     let (class, profile) = match recorded.first() {
         Some(first) => (first.host_class.clone(), first.profile.clone()),
         None => (pipeline::host_class(config), args.selection.profile.as_str().to_owned()),

@@ -43,7 +43,12 @@ impl Failure {
 
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
-        if error.is_usage() { Self::usage(error) } else { Self::host(error) }
+        let outcome = match &error {
+            PipelineError::Lock(_) | PipelineError::Busy(_) => Outcome::Busy,
+            error if error.is_usage() => Outcome::Usage,
+            _ => Outcome::NotMeasured,
+        };
+        Self { message: error.to_string(), outcome }
     }
 }
 
