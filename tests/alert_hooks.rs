@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 type Inbox = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
@@ -51,11 +51,8 @@ fn text(output: &Output) -> String {
 }
 
 fn run(dir: &Path, at: SocketAddr, args: &[&str], files: &[PathBuf]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
-        command.env_remove(name);
-    }
-    command.arg("--state").arg(dir.join("state")).args(args).args(files).current_dir(dir);
+    let mut command = recorded::tollgate(dir);
+    command.args(args).args(files);
     command.env("OPS_URL", format!("http://{at}{PATH}")).env("OPS_SECRET", SECRET);
     command.output().expect("runs")
 }

@@ -33,12 +33,8 @@ impl Stage {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
-            command.env_remove(name);
-        }
-        command.arg("--state").arg(self.dir.path().join("state"));
-        command.args(args).current_dir(self.dir.path());
+        let mut command = recorded::tollgate(self.dir.path());
+        command.args(args);
         command.env("GITHUB_REPOSITORY", REPO).env("GITHUB_TOKEN", &self.token);
         command.env("GITHUB_API_URL", self.fake.url());
         command
@@ -180,17 +176,11 @@ fn a_file_that_is_no_result_is_refused_and_a_dry_run_writes_nothing() {
 #[test]
 fn with_nobody_to_tell_it_says_so_before_it_measures() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
-        command.env_remove(name);
-    }
-    command.arg("--state").arg(dir.path()).args(["gate", "--notify"]).current_dir(dir.path());
-    let output = command.output().expect("runs");
+    let run = |args: &[&str]| recorded::tollgate(dir.path()).args(args).output().expect("runs");
+    let output = run(&["gate", "--notify"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("nobody to tell: set GITHUB_REPOSITORY"), "{}", text(&output));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    command.arg("--state").arg(dir.path()).args(["gate", "--replay", "gone.json"]).current_dir(dir.path());
-    let output = command.output().expect("runs");
+    let output = run(&["gate", "--replay", "gone.json"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(!dir.path().join("result.json").exists(), "a wrong file name is no host that cannot measure");
 }

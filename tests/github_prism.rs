@@ -93,17 +93,10 @@ fn prism_finds_nothing_wrong_with_the_life_of_an_issue() {
         Recorded { hour, engine: "20.10.24+dfsg1", nat: 1.0 }.accept(&dir.path().join("baselines"));
     }
     let run = |files: &[PathBuf]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
-            command.env_remove(name);
-        }
-        command
-            .arg("--state")
-            .arg(dir.path().join("state"))
-            .args(["gate", "--notify", "--replay"])
-            .args(files);
+        let mut command = recorded::tollgate(dir.path());
+        command.args(["gate", "--notify", "--replay"]).args(files);
         command.env("GITHUB_REPOSITORY", REPO).env("GITHUB_TOKEN", &token).env("GITHUB_API_URL", &prism.url);
-        command.current_dir(dir.path()).output().expect("runs")
+        command.output().expect("runs")
     };
     let mut hour = 3;
     let mut gate = |engine, nat| {

@@ -1,11 +1,13 @@
 //! Recorded sweeps for tests of what comes after measuring: real cells and proofs of an example baseline, with values that
 //! scatter by half a percent around its medians, so that what changes is what the test changes.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const EXAMPLE: &str = "baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json";
 const WORKLOADS: [&str; 3] = ["rr", "redis", "fio"];
@@ -19,6 +21,16 @@ pub struct Recorded<'a> {
     pub engine: &'a str,
     /// How much slower request and response over TCP are in docker+nat, as a factor.
     pub nat: f64,
+}
+
+/// The program in `dir`, with its state there and without the variables of a job that this test may be part of.
+pub fn tollgate(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
+        command.env_remove(name);
+    }
+    command.arg("--state").arg(dir.join("state")).current_dir(dir);
+    command
 }
 
 pub fn id(hour: u32) -> String {
