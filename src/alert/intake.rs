@@ -3,6 +3,7 @@
 
 use crate::model::format::GATE_FORMAT;
 use crate::model::{Decision, GateResult, VerdictKind};
+use crate::report::clean;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Largest file, bytes: five times a full sweep's.
@@ -26,7 +27,8 @@ pub struct IntakeError {
 
 /// Reads a result. `now` bounds its time.
 pub fn read(file: &str, bytes: &[u8], now: DateTime<Utc>) -> Result<GateResult, IntakeError> {
-    let bad = |why: String| IntakeError { file: file.to_owned(), why };
+    // The reason may repeat what the file says, and a log is read for commands.
+    let bad = |why: String| IntakeError { file: file.to_owned(), why: clean::one_line(&why, 300) };
     if bytes.len() > LARGEST {
         return Err(bad(format!("it has {} bytes, at most {LARGEST} are read", bytes.len())));
     }

@@ -28,17 +28,23 @@ for result in "$INPUT_RESULTS"/*/result.json; do
 done
 ((found)) || echo "::warning title=tollgate::no result was uploaded: the sweep's log says why"
 
+# With the results once more, not the outbox alone: what failed may have failed before anything was kept, and what was
+# refused for good must not turn green because nothing waits.
 for wait in "${waits[@]}"; do
     ((unsent)) || break
     echo "not everything could be sent; again in $wait s"
     sleep "$wait"
-    code=0
-    "$TOLLGATE" notify "--state=$state" || code=$?
-    case $code in
-        0) unsent=0 ;;
-        3) ;;
-        *) failed=1 && break ;;
-    esac
+    unsent=0
+    for result in "$INPUT_RESULTS"/*/result.json; do
+        [[ ! -L $result && ! -L ${result%/*} && -f $result ]] || continue
+        code=0
+        "$TOLLGATE" notify "--state=$state" "--result=$result" || code=$?
+        case $code in
+            0) ;;
+            3) unsent=1 ;;
+            *) failed=1 ;;
+        esac
+    done
 done
 if ((unsent)); then
     echo "::error title=tollgate::GitHub or a webhook does not take what is to be said; when it does again, re-run this job"

@@ -1,6 +1,6 @@
 //! Alerts without GitHub: the issues are lines of `<state>/alerts.json`, and webhooks tell of them.
 
-use super::{Job, Notifier, NotifyError, Report};
+use super::{Job, Notifier, NotifyError, Place, Report};
 use crate::alert::render::Context;
 use crate::alert::{Action, Phase, Record, ShownIssue, Situation, decide};
 use crate::durable;
@@ -65,6 +65,12 @@ impl Notifier {
         job: &Job,
         report: &mut Report,
     ) -> Result<(), NotifyError> {
+        if !matches!(job.place, Place::Issues { .. }) {
+            report
+                .silent
+                .push("what a branch or a pull request measured is no alert of this host".to_owned());
+            return Ok(());
+        }
         let path = self.state.join("alerts.json");
         let io = |source| NotifyError::Io { path: path.clone(), source };
         let mut board: Board = match std::fs::read(&path) {
