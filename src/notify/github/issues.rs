@@ -163,7 +163,7 @@ pub async fn apply(
     let Some(number) = action.number else { return open(client, action, templates, context).await.map(Some) };
     if let Some(comment) = templates.comment(action, context)? {
         match say(client, number, &comment, &event_state(action)).await {
-            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) if is_gone(client, number, &error).await? => return Ok(None),
             result => result?,
         }
     }
@@ -189,16 +189,24 @@ pub async fn apply(
     let path = client.repo(&format!("issues/{number}"));
     let patched = client.settle(async || Ok(client.write(Method::PATCH, &path, &change).await?)).await;
     match patched {
-        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) if is_gone(client, number, &error).await? => Ok(None),
         answer => Ok(Some(Changed { number, url: url(&answer?, client, number) })),
     }
 }
 
-fn is_gone(error: &GithubError) -> bool {
-    let of_one_issue = error
-        .refusal()
-        .is_some_and(|r| !r.says("issues are disabled") && !r.says("issues has been disabled"));
-    matches!(error.status(), Some(404 | 410)) && of_one_issue
+/// Whether a write failed because its issue is not there any more. A token that may not write gets 404, too; then the
+/// issue can still be read, and nothing is gone but the permission.
+async fn is_gone(client: &Client, number: u64, error: &GithubError) -> Result<bool, GithubError> {
+    if !matches!(error.status(), Some(404 | 410)) {
+        return Ok(false);
+    }
+    match client.find::<Issue>(&client.repo(&format!("issues/{number}")), &[]).await {
+        Ok(found) => Ok(found.is_none()),
+        Err(error) => match GithubError::from(error) {
+            gone if gone.status() == Some(410) => Ok(true),
+            error => Err(error),
+        },
+    }
 }
 
 fn url(answer: &Value, client: &Client, number: u64) -> String {
