@@ -3,26 +3,15 @@
 mod common;
 #[path = "common/github/mod.rs"]
 mod github;
+#[path = "common/github_job.rs"]
+mod github_job;
 
 use chrono::TimeDelta;
 use github::{
-    APP_ID, Asker, EventKind, FakeGitHub, Got, INSTALLATION, JOB_LOGIN, Kind, LONGEST_BODY, REPO, Reason,
+    APP_ID, Asker, EventKind, FakeGitHub, Got, INSTALLATION, JOB_LOGIN, Kind, LONGEST_BODY, Reason,
 };
+use github_job::{at, fake};
 use serde_json::{Value, json};
-
-/// A fake with the token of a job, or why there is none.
-fn fake() -> Option<(FakeGitHub, Asker)> {
-    if !common::real(github::missing()) {
-        return None;
-    }
-    let fake = FakeGitHub::start();
-    let job = fake.ask_as(&fake.job_token());
-    Some((fake, job))
-}
-
-fn at(path: &str) -> String {
-    format!("/repos/{REPO}{path}")
-}
 
 fn open(job: &Asker, title: &str) -> Got {
     job.post(&at("/issues"), json!({"title": title, "body": "text", "labels": ["tollgate"]}))

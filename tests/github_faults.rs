@@ -3,28 +3,17 @@
 mod common;
 #[path = "common/github/mod.rs"]
 mod github;
+#[path = "common/github_job.rs"]
+mod github_job;
 
 use chrono::TimeDelta;
 use github::{Asker, EventKind, FakeGitHub, Fault, REPO, Reason, Storm, When};
+use github_job::{at, fake};
 use serde_json::json;
 use std::{
     io,
     time::{Duration, Instant},
 };
-
-/// A fake with the token of a job, or why there is none.
-fn fake() -> Option<(FakeGitHub, Asker)> {
-    if !common::real(github::missing()) {
-        return None;
-    }
-    let fake = FakeGitHub::start();
-    let job = fake.ask_as(&fake.job_token());
-    Some((fake, job))
-}
-
-fn at(path: &str) -> String {
-    format!("/repos/{REPO}{path}")
-}
 
 /// The status, or how the connection ended.
 fn open(job: &Asker, title: &str) -> io::Result<u16> {

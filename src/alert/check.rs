@@ -2,9 +2,11 @@
 
 use crate::model::{Decision, Family, GateResult, Verdict, VerdictKind};
 use crate::report::{answer, clean, number, view};
+use serde::Serialize;
 
-/// How a check ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a check ends. Serialises as GitHub's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Conclusion {
     /// Nothing regressed, and something was proven or nothing had changed.
     Success,

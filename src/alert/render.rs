@@ -177,8 +177,8 @@ pub(super) struct Form {
     pub(super) folded: bool,
 }
 
-/// Plain text: GitHub shows no markup in titles.
-fn title(action: &Action, result: &GateResult) -> String {
+/// Title of an action's issue. Plain text: GitHub shows no markup in titles.
+pub fn title(action: &Action, result: &GateResult) -> String {
     let class = &result.host_class;
     let largest = action.group.first().map(|f| change(f, false)).unwrap_or_default();
     let what = match &action.record.key.scope {

@@ -23,29 +23,24 @@ pub async fn notify(config: &Config, args: &NotifyArgs) -> Result<Outcome, Failu
     let notifier = notifier(config, &job)?;
     if args.dry_run {
         let Some(result) = result else { return Ok(Outcome::Done) };
-        let place = job.place(job.client(config)?.as_ref()).await?;
+        let place = job.place(notifier.github()).await?;
         let report = notifier.preview(&pipeline::Job { result, place, run_url: job.run_url() }).await?;
         print(&report)?;
         return Ok(Outcome::Done);
     }
-    tell(config, &job, &notifier, result).await
+    tell(&job, &notifier, result).await
 }
 
 /// Tells a result that this process made.
 pub async fn tell_result(config: &Config, job: &Job, result: &GateResult) -> Result<Outcome, Failure> {
-    tell(config, job, &notifier(config, job)?, Some(result.clone())).await
+    tell(job, &notifier(config, job)?, Some(result.clone())).await
 }
 
-async fn tell(
-    config: &Config,
-    job: &Job,
-    notifier: &Notifier,
-    result: Option<GateResult>,
-) -> Result<Outcome, Failure> {
+async fn tell(job: &Job, notifier: &Notifier, result: Option<GateResult>) -> Result<Outcome, Failure> {
     let fresh = match result {
         None => None,
         Some(result) => {
-            let place = job.place(job.client(config)?.as_ref()).await?;
+            let place = job.place(notifier.github()).await?;
             Some(notifier.keep(&pipeline::Job { result, place, run_url: job.run_url() })?)
         }
     };

@@ -9,34 +9,14 @@ read -ra waits <<<"$INPUT_WAITS"
 state=$RUNNER_TEMP/tollgate-state
 mkdir -p "$state"
 
-failed=0 unsent=0 found=0
-for result in "$INPUT_RESULTS"/*/result.json; do
-    # A link could name any file of this machine. What the file says is for tollgate to judge.
-    if [[ -L $result || -L ${result%/*} || ! -f $result ]]; then
-        echo "::error title=tollgate::a result that is no plain file was left out"
-        failed=1
-        continue
-    fi
-    found=$((found + 1))
-    code=0
-    "$TOLLGATE" notify "--state=$state" "--result=$result" || code=$?
-    case $code in
-        0) ;;
-        3) unsent=1 ;;
-        *) failed=1 ;;
-    esac
-done
-((found)) || echo "::warning title=tollgate::no result was uploaded: the sweep's log says why"
+failed=0 unsent=0
+results=()
 
-# With the results once more, not the outbox alone: what failed may have failed before anything was kept, and what was
-# refused for good must not turn green because nothing waits.
-for wait in "${waits[@]}"; do
-    ((unsent)) || break
-    echo "not everything could be sent; again in $wait s"
-    sleep "$wait"
+# Says every result; what cannot be sent now leaves `unsent`, anything else that goes wrong `failed`.
+say_results() {
+    local result code
     unsent=0
-    for result in "$INPUT_RESULTS"/*/result.json; do
-        [[ ! -L $result && ! -L ${result%/*} && -f $result ]] || continue
+    for result in "${results[@]}"; do
         code=0
         "$TOLLGATE" notify "--state=$state" "--result=$result" || code=$?
         case $code in
@@ -45,6 +25,27 @@ for wait in "${waits[@]}"; do
             *) failed=1 ;;
         esac
     done
+}
+
+for result in "$INPUT_RESULTS"/*/result.json; do
+    # A link could name any file of this machine. What the file says is for tollgate to judge.
+    if [[ -L $result || -L ${result%/*} || ! -f $result ]]; then
+        echo "::error title=tollgate::a result that is no plain file was left out"
+        failed=1
+        continue
+    fi
+    results+=("$result")
+done
+((${#results[@]})) || echo "::warning title=tollgate::no result was uploaded: the sweep's log says why"
+say_results
+
+# With the results once more, not the outbox alone: what failed may have failed before anything was kept, and what was
+# refused for good must not turn green because nothing waits.
+for wait in "${waits[@]}"; do
+    ((unsent)) || break
+    echo "not everything could be sent; again in $wait s"
+    sleep "$wait"
+    say_results
 done
 if ((unsent)); then
     echo "::error title=tollgate::GitHub or a webhook does not take what is to be said; when it does again, re-run this job"

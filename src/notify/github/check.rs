@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::error::{GithubError, WriteError, within};
+pub use crate::alert::check::Conclusion;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,20 +13,6 @@ pub const TEXT_LIMIT: usize = 65_535;
 const ANNOTATIONS: usize = 50;
 /// Longest description of a commit status, characters.
 const DESCRIPTION: usize = 140;
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Conclusion {
-    /// Nothing regressed.
-    Success,
-    /// Something did.
-    Failure,
-    /// It cannot be told: not enough history.
-    Neutral,
-    /// It could not be measured: somebody must look after the runner.
-    ActionRequired,
-}
 
 impl Conclusion {
     fn as_str(self) -> &'static str {

@@ -3,6 +3,7 @@
 //! Every change looks first. A comment goes before the state that it tells of, and carries that state in its marker, so
 //! that a run which dies between the two leaves work that the next one finishes without saying anything twice.
 
+use super::author::{User, by};
 use super::client::Client;
 use super::error::{GithubError, WriteError};
 use super::labels::{self, Label};
@@ -69,18 +70,9 @@ struct Issue {
 }
 
 #[derive(Debug, Deserialize)]
-struct User {
-    login: String,
-}
-
-#[derive(Debug, Deserialize)]
 struct Comment {
     body: Option<String>,
     user: Option<User>,
-}
-
-fn by(user: Option<&User>, login: &str) -> bool {
-    user.is_some_and(|user| user.login.eq_ignore_ascii_case(login))
 }
 
 impl Issue {

@@ -1,5 +1,6 @@
 //! GitHub: the client, and what is shown there.
 
+mod author;
 pub mod check;
 mod client;
 pub mod error;

@@ -1,5 +1,6 @@
 //! One comment at a pull request, kept up to date in place; and which pull requests a workflow run belongs to.
 
+use super::author::{User, by};
 use super::client::Client;
 use super::error::{GithubError, ReadError, WriteError, within};
 use reqwest::Method;
@@ -55,11 +56,6 @@ struct Comment {
     user: Option<User>,
 }
 
-#[derive(Debug, Deserialize)]
-struct User {
-    login: String,
-}
-
 fn first_line(body: &str) -> &str {
     body.lines().next().unwrap_or_default().trim_end()
 }
@@ -84,8 +80,8 @@ async fn step(
     let login = client.login().await?;
     let mut ours: Vec<Comment> = client.get_all::<Comment>(&path, &[], PAGES).await?;
     ours.retain(|comment| {
-        let by_us = comment.user.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(login));
-        by_us && comment.body.as_deref().is_some_and(|body| first_line(body).starts_with(sticky.marker))
+        by(comment.user.as_ref(), login)
+            && comment.body.as_deref().is_some_and(|body| first_line(body).starts_with(sticky.marker))
     });
     ours.sort_by_key(|comment| comment.id);
     let mut ours = ours.into_iter();

@@ -2,10 +2,10 @@
 
 use super::{Job, Notifier, NotifyError, Place, Report};
 use crate::alert::check as said;
-use crate::alert::render::Context;
+use crate::alert::render::{Context, title};
 use crate::alert::{Action, Kind, Marker, Phase, Situation, Transition, decide, digest, findings};
 use crate::model::{GateResult, HostClass};
-use crate::notify::github::check::{self, Annotation, CheckReport, Conclusion, Level, Shown};
+use crate::notify::github::check::{self, Annotation, CheckReport, Level, Shown};
 use crate::notify::github::issues::{self, Board};
 use crate::notify::github::pull_request::{self, Done, Sticky};
 use crate::notify::github::{Client, GithubError};
@@ -97,7 +97,7 @@ impl Notifier {
                 };
                 opened |= action.transition == Transition::Opened;
                 report.said.push(format!("{word}: {}", changed.url));
-                let title = self.templates.issue(action, &context)?.title;
+                let title = title(action, result);
                 self.announce(turn, action, result, &title, Some(&changed.url))?;
             }
             if !opened {
@@ -112,10 +112,9 @@ impl Notifier {
         let board = issues::board(client).await?;
         let decided =
             decide(&Situation { result, issues: &board.issues, policy: &self.policy, now: self.clock.now() });
-        let context = Context { result, policy: &self.policy, run_url: job.run_url.as_deref() };
         let mut report = Report { silent: decided.silent, ..Report::default() };
         for action in &decided.actions {
-            let title = self.templates.issue(action, &context)?.title;
+            let title = title(action, result);
             let number = action.number.map(|n| format!("#{n} ")).unwrap_or_default();
             report.said.push(format!("would be {}: {number}{title}", action.transition.as_str()));
         }
@@ -146,8 +145,7 @@ impl Notifier {
             };
             let group = findings(result).into_iter().filter(|f| record.metrics.contains(&f.name)).collect();
             let action = Action { number: Some(issue.number), transition, record, group, trouble: None };
-            let context = Context { result, policy: &self.policy, run_url: None };
-            let title = self.templates.issue(&action, &context)?.title;
+            let title = title(&action, result);
             self.announce(turn, &action, result, &title, None)?;
         }
         Ok(())
@@ -199,12 +197,7 @@ impl Notifier {
             name: format!("tollgate ({}, {})", result.host_class, result.profile),
             head_sha: sha.to_owned(),
             external_id: run.to_owned(),
-            conclusion: match said::conclusion(result) {
-                said::Conclusion::Success => Conclusion::Success,
-                said::Conclusion::Failure => Conclusion::Failure,
-                said::Conclusion::Neutral => Conclusion::Neutral,
-                said::Conclusion::ActionRequired => Conclusion::ActionRequired,
-            },
+            conclusion: said::conclusion(result),
             title: said::title(result),
             summary: report::gate_markdown(result),
             text: String::new(),

@@ -1,7 +1,7 @@
 //! Alerts without GitHub: the issues are lines of `<state>/alerts.json`, and webhooks tell of them.
 
 use super::{Job, Notifier, NotifyError, Place, Report};
-use crate::alert::render::Context;
+use crate::alert::render::title;
 use crate::alert::{Action, Phase, Record, ShownIssue, Situation, decide};
 use crate::durable;
 use crate::notify::outbox::Turn;
@@ -81,9 +81,8 @@ impl Notifier {
         let issues: Vec<ShownIssue> = board.alerts.iter().map(Line::shown).collect();
         let (result, now) = (&job.result, self.clock.now());
         let decided = decide(&Situation { result, issues: &issues, policy: &self.policy, now });
-        let context = Context { result, policy: &self.policy, run_url: job.run_url.as_deref() };
         for action in &decided.actions {
-            let title = self.templates.issue(action, &context)?.title;
+            let title = title(action, result);
             self.announce(turn, action, result, &title, job.run_url.as_deref())?;
             report.said.push(format!("{}: {title}", action.transition.as_str()));
             board.apply(action);

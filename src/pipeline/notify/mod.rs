@@ -178,6 +178,11 @@ impl Notifier {
         Ok(Self { policy, templates, policy_text, policy_path, github, hooks, sender, outbox, state, clock })
     }
 
+    /// The repository that it tells, if any.
+    pub fn github(&self) -> Option<&Client> {
+        self.github.as_ref()
+    }
+
     /// Keeps a result in the outbox. When this returns, a crash does not lose it.
     pub fn keep(&self, job: &Job) -> Result<u64, NotifyError> {
         let route = if self.github.is_some() { GITHUB } else { LOCAL };
