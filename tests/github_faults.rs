@@ -7,7 +7,7 @@ mod github;
 mod github_job;
 
 use chrono::TimeDelta;
-use github::{Asker, EventKind, FakeGitHub, Fault, REPO, Reason, Storm, When};
+use github::{Asker, EventKind, FakeGitHub, Fault, Reason, Storm, When};
 use github_job::{at, fake};
 use serde_json::json;
 use std::{
