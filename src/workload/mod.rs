@@ -41,7 +41,7 @@ use places::Places;
 pub enum Profile {
     /// About five minutes on two cores with an emulated guest: for trying out and for pull requests.
     Smoke,
-    /// About 45 minutes: nightly and on change.
+    /// Up to an hour on two cores with an emulated guest: nightly and on change.
     Standard,
     /// The sizes of the study, hours.
     Full,
