@@ -201,13 +201,17 @@ fn a_link_in_an_artifact_is_not_followed() {
 }
 
 #[test]
-fn without_a_result_there_is_nothing_to_post_and_a_warning_says_so() {
+fn a_failed_sweep_without_a_result_fails_the_report_and_one_that_had_nothing_to_do_does_not() {
     let Some(workshop) = workshop() else { return };
-    let run = workshop.run("report.yml", "workflow_run", &completed("failure", REPOSITORY));
-    assert!(run.succeeded, "{}", run.log);
+    let quiet = workshop.run("report.yml", "workflow_run", &completed("success", REPOSITORY));
+    assert!(quiet.succeeded, "{}", quiet.log);
+    let run = workshop.run("report.yml", "workflow_run", &completed("timed_out", REPOSITORY));
+    assert_eq!(run.step("Post"), FAILURE);
     assert_eq!(workshop.calls(), [""; 0]);
     assert!(
-        run.annotations.iter().any(|(level, text)| level == "warning" && text.contains("no result")),
+        run.annotations
+            .iter()
+            .any(|(level, text)| level == "error" && text.contains("timed_out and left no result")),
         "{}",
         run.log
     );

@@ -1,7 +1,7 @@
 //! Runs this project's workflows with act: on this host, without a network, with a directory as the store of artifacts.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -234,8 +234,8 @@ impl Run {
     }
 }
 
-/// What follows each `uses: ACTION@` in a workflow.
-fn pins(workflow: &str, action: &str) -> Vec<String> {
+/// What follows each `uses: ACTION@` in a workflow, each once.
+fn pins(workflow: &str, action: &str) -> BTreeSet<String> {
     let after = workflow.split(action).skip(1);
     after.filter_map(|rest| rest.split_whitespace().next().map(str::to_owned)).collect()
 }

@@ -36,7 +36,14 @@ for result in "$INPUT_RESULTS"/*/result.json; do
     fi
     results+=("$result")
 done
-((${#results[@]})) || echo "::warning title=tollgate::no result was uploaded: the sweep's log says why"
+if ((${#results[@]} == 0)); then
+    if [[ ${INPUT_CONCLUSION:-success} == success ]]; then
+        echo "no result was uploaded: nothing was swept"
+    else
+        echo "::error title=tollgate::the sweep ended as $INPUT_CONCLUSION and left no result: its log says why"
+        failed=1
+    fi
+fi
 say_results
 
 # With the results once more, not the outbox alone: what failed may have failed before anything was kept, and what was
