@@ -4,7 +4,7 @@
 
 use crate::alert::check::{self, Remark};
 use crate::model::{GateResult, VerdictKind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// Annotations of one kind that GitHub shows for a step.
@@ -13,7 +13,7 @@ const ANNOTATIONS: usize = 10;
 pub const SUMMARY_MAX: usize = 1024 * 1024;
 
 /// The event that started the job, as far as it matters here.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `push`, `schedule`, `pull_request`, `workflow_run`, ...
     pub name: String,
@@ -25,10 +25,13 @@ pub struct Event {
     pub run_branch: Option<String>,
     /// The repository's default branch.
     pub default_branch: Option<String>,
+    /// Whose code the job may have checked out, where that is not this repository's: `pull request #7`.
+    #[serde(default)]
+    pub stranger: Option<String>,
 }
 
 /// A pull request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequest {
     /// Its number.
     pub number: u64,
@@ -44,6 +47,14 @@ struct Payload {
     pull_request: Option<PullPayload>,
     workflow_run: Option<RunPayload>,
     repository: Option<RepositoryPayload>,
+    issue: Option<IssuePayload>,
+}
+
+/// The issue of an `issue_comment`; a pull request is one, too.
+#[derive(Deserialize)]
+struct IssuePayload {
+    number: u64,
+    pull_request: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -68,10 +79,12 @@ struct Named {
 struct RunPayload {
     id: u64,
     head_branch: Option<String>,
+    head_repository: Option<Named>,
 }
 
 #[derive(Deserialize)]
 struct RepositoryPayload {
+    full_name: Option<String>,
     default_branch: Option<String>,
 }
 
@@ -85,23 +98,34 @@ impl Event {
             is_fork: full(&p.head).is_none() || full(&p.head) != full(&p.base),
             head_sha: p.head.sha,
         });
+        let here = payload.repository.as_ref().and_then(|r| r.full_name.as_ref()).map(|n| n.to_lowercase());
+        let fork = pull_request.as_ref().filter(|p| p.is_fork).map(|p| format!("pull request #{}", p.number));
+        let run = payload.workflow_run.as_ref().filter(|r| {
+            let of = r.head_repository.as_ref().map(|n| n.full_name.to_lowercase());
+            of.is_none() || of != here
+        });
+        // Such an event does not say where the pull request comes from.
+        let comment = payload.issue.filter(|i| i.pull_request.is_some());
+        let stranger = fork
+            .or_else(|| run.map(|r| format!("what started run {}", r.id)))
+            .or_else(|| comment.map(|i| format!("pull request #{}", i.number)));
         Ok(Self {
             name: name.to_owned(),
             pull_request,
+            stranger,
             run: payload.workflow_run.as_ref().map(|r| r.id),
             run_branch: payload.workflow_run.and_then(|r| r.head_branch),
             default_branch: payload.repository.and_then(|r| r.default_branch),
         })
     }
 
-    /// Why a sweep must not run for this event, if so: it would run a stranger's code as root. `pull_request_target`
-    /// and `workflow_run` run with the base's rights, whatever they check out.
+    /// Why a sweep must not run for this event, if so: it would run a stranger's code as root. `pull_request_target`,
+    /// `workflow_run` and `issue_comment` run with the base's rights, whatever they check out.
     pub fn obstacle(&self, forks_allowed: bool) -> Option<String> {
-        let pull = self.pull_request.as_ref().filter(|p| p.is_fork && !forks_allowed)?;
+        let who = self.stranger.as_ref().filter(|_| !forks_allowed)?;
         Some(format!(
-            "pull request #{} comes from a fork, and a sweep runs as root with Docker's socket; review it and push it to a \
-             branch of this repository, or allow forks with --allow-fork or github.allow_forks",
-            pull.number
+            "{who} comes from a fork, or may, and a sweep runs as root with Docker's socket; review it and push it to a branch \
+             of this repository, or allow forks with --allow-fork or github.allow_forks"
         ))
     }
 }
@@ -147,6 +171,18 @@ pub fn summary(markdown: &str) -> String {
     format!("{first}\n\nThe report is longer than a summary may be; it is in the artifact of the run.\n")
 }
 
+/// A text of which the runner takes no line for a command: those begin with `::` or `##[`.
+pub fn harmless(text: &str) -> String {
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| {
+            let begins = |word| line.trim_start().starts_with(word);
+            if begins("::") || begins("##[") { format!("> {line}") } else { line.to_owned() }
+        })
+        .collect();
+    lines.join("\n")
+}
+
 /// Escapes the text of a command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
@@ -184,14 +220,33 @@ mod tests {
 
     #[test]
     fn other_events_have_no_pull_request() {
-        let run = Event::read("workflow_run", r#"{"action":"completed","workflow_run":{"id":77}}"#)
-            .expect("an event");
-        assert_eq!((run.run, run.obstacle(false)), (Some(77), None));
+        let run = |head: &str| {
+            let payload = format!(
+                r#"{{"workflow_run":{{"id":77,"head_repository":{{"full_name":"{head}"}}}},"repository":{{"full_name":"o/r"}}}}"#
+            );
+            Event::read("workflow_run", &payload).expect("an event")
+        };
+        assert_eq!((run("O/r").run, run("o/r").obstacle(false)), (Some(77), None));
+        assert!(run("mallory/r").obstacle(false).is_some_and(|why| why.contains("run 77")));
         assert_eq!(
             Event::read("schedule", r#"{"schedule":"0 3 * * *"}"#).expect("an event").pull_request,
             None
         );
         assert!(Event::read("push", "\"text\"").is_err());
+    }
+
+    #[test]
+    fn no_line_of_a_text_is_a_command() {
+        let text = harmless("failed:\n::error::forged\n  ##[warning]forged\nfine: a::b");
+        assert_eq!(text, "failed:\n> ::error::forged\n>   ##[warning]forged\nfine: a::b");
+    }
+
+    #[test]
+    fn a_comment_does_not_say_whose_code_a_pull_request_is() {
+        let comment = |issue: &str| Event::read("issue_comment", &format!(r#"{{"issue":{issue}}}"#));
+        let on_pull = comment(r#"{"number":8,"pull_request":{"url":"x"}}"#).expect("an event");
+        assert!(on_pull.obstacle(false).is_some_and(|why| why.contains("pull request #8")));
+        assert_eq!(comment(r#"{"number":8}"#).expect("an event").obstacle(false), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The host's own tools run to their end (iproute2, mmdebstrap, mke2fs, apt), keeping what they say when they fail.
 
+use crate::model::is_private;
 use std::ffi::OsStr;
 use std::fmt;
 use std::process::Stdio;
@@ -34,24 +35,6 @@ impl fmt::Display for CommandFailure {
 /// The value of `PATH` for the host's own tools.
 pub fn search_path() -> String {
     PROGRAM_DIRECTORIES.join(":")
-}
-
-/// Whether a variable may hold a secret, or belongs to a CI job: nothing that is started here needs it.
-fn is_private(name: &str) -> bool {
-    let name = name.to_uppercase();
-    let prefixes = ["GITHUB_", "ACTIONS_", "RUNNER_"];
-    let words = [
-        "TOKEN",
-        "SECRET",
-        "PASSWORD",
-        "PASSWD",
-        "CREDENTIAL",
-        "PRIVATE_KEY",
-        "API_KEY",
-        "ACCESS_KEY",
-        "WEBHOOK",
-    ];
-    prefixes.iter().any(|p| name.starts_with(p)) || words.iter().any(|w| name.contains(w))
 }
 
 /// A command that finds the programs in `/usr/sbin` too and speaks English, with no input and without the
@@ -106,21 +89,6 @@ pub fn last_lines(text: &str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_told_by_their_names() {
-        for name in [
-            "GITHUB_TOKEN",
-            "TOLLGATE_GITHUB_TOKEN",
-            "ACTIONS_RUNTIME_URL",
-            "Db_Password",
-            "AWS_SECRET_ACCESS_KEY",
-            "OPS_WEBHOOK_URL",
-        ] {
-            assert!(is_private(name), "{name}");
-        }
-        assert!(!is_private("PATH") && !is_private("http_proxy") && !is_private("HOME"));
-    }
 
     #[tokio::test]
     async fn failures_show_the_command_and_its_last_words() {

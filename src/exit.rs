@@ -24,6 +24,8 @@ pub enum Outcome {
     Busy,
     /// Something could not be sent, and waits.
     Unsent,
+    /// Something will not be taken however often it is sent, or goes wrong the next time: a person must look.
+    Refused,
 }
 
 impl Outcome {
@@ -40,6 +42,7 @@ impl Outcome {
             Self::Changed => 10,
             Self::Usage => 2,
             Self::NotMeasured | Self::Busy | Self::Unsent => 3,
+            Self::Refused => 5,
         }
     }
 }

@@ -22,8 +22,8 @@ type Inbox = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
 const SECRET: &str = "correct horse battery staple";
 const PATH: &str = "/services/T00/B00/s3cr3t-of-the-address";
-const POLICY: &str = "[alert.webhook.ops]\nurl_env = \"OPS_URL\"\nsecret_env = \"OPS_SECRET\"\n\
-                      [alert.webhook.chat]\nurl_env = \"OPS_URL\"\nformat = \"slack\"\n";
+const POLICY: &str = "[alert.webhook.ops]\nurl_env = \"OPS_WEBHOOK_URL\"\nsecret_env = \"OPS_SECRET\"\n\
+                      [alert.webhook.chat]\nurl_env = \"OPS_WEBHOOK_URL\"\nformat = \"slack\"\n";
 
 /// Receives at an address until the test ends.
 fn receive(at: SocketAddr) -> Inbox {
@@ -53,7 +53,7 @@ fn text(output: &Output) -> String {
 fn run(dir: &Path, at: SocketAddr, args: &[&str], files: &[PathBuf]) -> Output {
     let mut command = recorded::tollgate(dir);
     command.args(args).args(files);
-    command.env("OPS_URL", format!("http://{at}{PATH}")).env("OPS_SECRET", SECRET);
+    command.env("OPS_WEBHOOK_URL", format!("http://{at}{PATH}")).env("OPS_SECRET", SECRET);
     command.output().expect("runs")
 }
 

@@ -29,6 +29,8 @@ impl Stage {
             let engine = "20.10.24+dfsg1";
             Recorded { hour, engine, nat: 1.0 }.accept(&stage.dir.path().join("baselines"));
         }
+        // What is recorded is the whole of this profile, so that its sweeps can be accepted.
+        std::fs::write(stage.dir.path().join("tollgate.toml"), recorded::PROFILE).expect("written");
         stage
     }
 
@@ -121,6 +123,9 @@ fn an_upgrade_opens_an_issue_which_follows_the_toll_until_a_person_accepts_it() 
     assert_eq!((closed.as_deref(), said), (Some("closed"), 4));
     let comments: Vec<String> = stage.fake.comments(1).iter().map(|c| readable(&c.body)).collect();
     insta::assert_snapshot!("comments", comments.join("\n----\n"));
+
+    let labels = stage.fake.issues()[0].labels.clone();
+    assert_eq!(labels, ["tollgate"], "the consent ends with the issue");
 
     let after = stage.gate("26.1.6+dfsg1", 1.15);
     assert_eq!(after.status.code(), Some(0), "the new regime: {}", text(&after));

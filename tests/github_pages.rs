@@ -7,11 +7,11 @@ mod github;
 #[path = "common/github_bed.rs"]
 mod github_bed;
 
-use github::{FakeGitHub, Fault, JOB_LOGIN, Kind, REPO, Storm, When};
+use github::{FakeGitHub, Fault, JOB_LOGIN, Kind, REPO, Reason, Storm, When};
 use github_bed::{Bed, token};
 use tollgate::notify::github::check::{self, Annotation, CheckReport, Conclusion, Level, Shown};
 use tollgate::notify::github::labels::{self, Label};
-use tollgate::notify::github::propose::{self, Proposal, Proposed, ProposedFile};
+use tollgate::notify::github::propose::{self, Proposal, Proposed, ProposedFile, PullState};
 use tollgate::notify::github::pull_request::{self, Done, Sticky, Stuck};
 use tollgate::notify::github::{Client, GithubError};
 
@@ -293,17 +293,46 @@ async fn a_proposal_is_made_once_and_a_changed_one_updates_it() {
     let client = bed.job();
     let first = propose::propose(&client, &proposal("one")).await.expect("proposed");
     let pull = first.pull_request.clone().expect("a pull request");
-    assert!(first.made_branch && pull.opened && first.written.len() == 2, "{first:?}");
+    assert!(first.made_branch && pull.state == PullState::Opened && first.written.len() == 2, "{first:?}");
     let again = propose::propose(&client, &proposal("one")).await.expect("seen");
     assert!(!again.made_branch && again.written.is_empty(), "{again:?}");
     let reused = again.pull_request.expect("the same");
-    assert_eq!((reused.number, reused.opened), (pull.number, false));
+    assert_eq!((reused.number, reused.state), (pull.number, PullState::Unchanged));
     let changed = propose::propose(&client, &proposal("two")).await.expect("updated");
     assert_eq!((changed.written.len(), changed.pull_request.expect("the same").number), (2, pull.number));
     assert_eq!(bed.fake().pulls().len(), 1);
     let files = [("baselines/lab/fio.json", "two"), ("baselines/lab/größe 2.json", "two")];
     bed.fake().person("alice").push("main", "Merge", &files);
     assert_eq!(propose::propose(&client, &proposal("two")).await, Ok(Proposed::default()));
+}
+
+#[tokio::test]
+async fn an_open_proposal_says_what_it_holds_and_a_declined_one_stays_closed() {
+    let Some(bed) = Bed::new("") else { return };
+    let client = bed.job();
+    let of = async |text: &str, body: &str| {
+        let proposal = Proposal { body: body.into(), ..proposal(text) };
+        propose::propose(&client, &proposal).await.expect("proposed").pull_request.expect("a pull request")
+    };
+    let first = of("one", "One sweep").await;
+    assert_eq!(of("one", "One sweep, and why").await.state, PullState::Updated);
+    assert_eq!(bed.fake().pulls()[0].body.as_deref(), Some("One sweep, and why"));
+    bed.fake().person("alice").close(first.number, Reason::Completed);
+    let declined = of("one", "One sweep, and why").await;
+    assert_eq!((declined.number, declined.state), (first.number, PullState::Declined));
+    let anew = of("two", "Two sweeps").await;
+    assert_eq!((anew.number > first.number, anew.state), (true, PullState::Opened));
+}
+
+#[tokio::test]
+async fn a_file_of_which_github_gives_no_text_is_compared_by_its_blob() {
+    let Some(bed) = Bed::new("") else { return };
+    let client = bed.job();
+    let large = "x".repeat(1_100_000);
+    let first = propose::propose(&client, &proposal(&large)).await.expect("proposed");
+    assert_eq!(first.written.len(), 2);
+    let again = propose::propose(&client, &proposal(&large)).await.expect("seen");
+    assert!(again.written.is_empty(), "{again:?}");
 }
 
 #[tokio::test]
@@ -346,7 +375,11 @@ async fn a_repository_that_forbids_workflows_to_open_pull_requests_is_told_where
     // Allowed now: the branch and its files are there, the pull request follows.
     bed.fake().world().repos.get_mut(REPO).expect("there").actions_may_open_pulls = true;
     let done = propose::propose(&client, &proposal("one")).await.expect("proposed");
-    assert!(!done.made_branch && done.written.is_empty() && done.pull_request.is_some_and(|p| p.opened));
+    assert!(
+        !done.made_branch
+            && done.written.is_empty()
+            && done.pull_request.is_some_and(|p| p.state == PullState::Opened)
+    );
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 //! Random sequences of runs and faults against the fake of GitHub: no two open issues of one key, no alert lost, nothing
-//! closed that was not proven, and no token in what is kept or said.
+//! closed that was not proven, each change announced to a webhook once, and no token in what is kept or said.
 
 mod common;
 #[path = "common/github/mod.rs"]
 mod github;
 
 use async_trait::async_trait;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
 use chrono::{DateTime, TimeDelta, Utc};
 use github::{FakeGitHub, REPO, Storm};
 use serde_json::{Value, json};
@@ -15,11 +19,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tollgate::alert::render::Templates;
-use tollgate::alert::{AlertPolicy, Marker, Phase};
+use tollgate::alert::{AlertPolicy, Marker, Phase, Webhook as Named, WebhookFormat, payload};
 use tollgate::model::GateResult;
 use tollgate::notify::github::{Auth, Client, Limits, Settings};
+use tollgate::notify::webhook::Webhook;
 use tollgate::notify::{Clock, Secret};
-use tollgate::pipeline::notify::{Job, Notifier, Parts, Place};
+use tollgate::pipeline::notify::{Hook, Job, Notifier, Origin, Parts};
 
 /// Time that only passes when somebody waits.
 #[derive(Debug)]
@@ -64,7 +69,38 @@ fn result(hour: u32, network: bool, database: bool) -> GateResult {
     serde_json::from_value(value).expect("a result")
 }
 
-fn notifier(fake: &FakeGitHub, token: &str, state: &Path, seed: u64) -> Notifier {
+/// What a webhook received: the identity of each notice.
+type Inbox = Arc<Mutex<Vec<String>>>;
+
+/// A receiver that always takes what it gets, until the runtime ends.
+async fn receiver() -> (String, Inbox) {
+    let inbox: Inbox = Arc::default();
+    let take = |State(inbox): State<Inbox>, headers: HeaderMap| async move {
+        let delivery = headers["x-tollgate-delivery"].to_str().expect("text").to_owned();
+        inbox.lock().expect("an inbox").push(delivery);
+        StatusCode::NO_CONTENT
+    };
+    let app = Router::new().route("/hook", post(take)).with_state(Arc::clone(&inbox));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, inbox)
+}
+
+fn notifier(fake: &FakeGitHub, token: &str, state: &Path, seed: u64, url: Option<&str>) -> Notifier {
+    let name = "ops".to_owned();
+    let format = WebhookFormat::Json;
+    let named = Named { url_env: "OPS_WEBHOOK_URL".into(), secret_env: None, format };
+    let hook = |url: &str| Hook {
+        name: name.clone(),
+        format,
+        variable: "OPS_WEBHOOK_URL".into(),
+        target: Some(Webhook { name: name.clone(), url: Secret::new(url), key: None }),
+    };
+    let policy = match url {
+        Some(_) => AlertPolicy { webhook: [(name.clone(), named)].into(), ..AlertPolicy::default() },
+        None => AlertPolicy::default(),
+    };
     let start: DateTime<Utc> = "2026-11-02T00:00:00Z".parse().expect("a time");
     let clock = Arc::new(Hurried(Mutex::new(start)));
     let limits = Limits { request_timeout: Duration::from_secs(5), attempts: 3, seed, ..Limits::default() };
@@ -77,12 +113,12 @@ fn notifier(fake: &FakeGitHub, token: &str, state: &Path, seed: u64) -> Notifier
     };
     let client = Client::new(settings, Arc::<Hurried>::clone(&clock)).expect("a client");
     Notifier::new(Parts {
-        policy: AlertPolicy::default(),
+        policy,
         policy_path: "alerts/policy.toml".into(),
         policy_text: String::new(),
         templates: Templates::new(Vec::new()).expect("the templates"),
         github: Some(client),
-        hooks: Vec::new(),
+        hooks: url.map(hook).into_iter().collect(),
         state: state.to_owned(),
         secrets: vec![Secret::new(token)],
         clock,
@@ -107,6 +143,15 @@ fn shown(fake: &FakeGitHub) -> (BTreeMap<String, u32>, BTreeMap<String, Vec<Phas
     (keys, known)
 }
 
+/// The notice that each issue's present state must have made.
+fn heard_of(fake: &FakeGitHub) -> Vec<(u64, String)> {
+    let of = |issue: &github::Item| {
+        let record = issue.body.as_deref().and_then(Marker::read).and_then(|m| m.record()).expect("a record");
+        (issue.number, payload::delivery(&record))
+    };
+    fake.issues().iter().map(of).collect()
+}
+
 fn kept(dir: &Path) -> String {
     let mut text = String::new();
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -120,21 +165,18 @@ fn kept(dir: &Path) -> String {
 }
 
 /// One life: runs with results, each said as well as the storm allows, then a calm.
-async fn life(seed: u64) {
+async fn life(seed: u64, (url, inbox): &(String, Inbox)) {
+    inbox.lock().expect("an inbox").clear();
     let fake = FakeGitHub::start();
     let (token, dir) = (fake.job_token(), tempfile::tempdir().expect("a directory"));
     let bits = |n: u64| (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> n) & 1 == 1;
     let mut said = String::new();
     let mut last = (false, false);
-    let notifier = notifier(&fake, &token, dir.path(), seed);
+    let notifier = notifier(&fake, &token, dir.path(), seed, Some(url));
     fake.storm(Storm { most: 12, ..Storm::passing(seed) });
     for hour in 1..=4 {
         last = (bits(u64::from(hour) * 2), bits(u64::from(hour) * 2 + 1));
-        let job = Job {
-            result: result(hour, last.0, last.1),
-            place: Place::Issues { head_sha: None },
-            run_url: None,
-        };
+        let job = Job::new(result(hour, last.0, last.1), Origin::default(), None);
         let fresh = notifier.keep(&job).expect("kept");
         // Every third run dies before it says anything.
         if !(seed + u64::from(hour)).is_multiple_of(3) {
@@ -161,6 +203,12 @@ async fn life(seed: u64) {
         distinct.dedup();
         assert_eq!(distinct.len(), markers.len(), "seed {seed}: #{number} was told twice");
     }
+    let (mut heard, told) = (inbox.lock().expect("an inbox").clone(), heard_of(&fake));
+    heard.sort();
+    assert!(heard.windows(2).all(|pair| pair[0] != pair[1]), "seed {seed}: one notice twice: {heard:?}");
+    for (number, delivery) in told {
+        assert!(heard.contains(&delivery), "seed {seed}: nobody was called of #{number} as it is now");
+    }
     fake.forget_requests();
     assert!(notifier.flush(None).await.expect("nothing").said.is_empty());
     assert!(fake.writes().is_empty());
@@ -178,9 +226,12 @@ fn a_thousand_sequences_of_faults_double_nothing_lose_nothing_and_show_no_token(
             scope.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.expect("a runtime");
-                for seed in (from..1000).step_by(4) {
-                    runtime.block_on(life(seed));
-                }
+                runtime.block_on(async {
+                    let receiver = receiver().await;
+                    for seed in (from..1000).step_by(4) {
+                        life(seed, &receiver).await;
+                    }
+                });
             });
         }
     });
@@ -196,12 +247,8 @@ async fn two_runners_at_the_same_moment_leave_one_issue() {
         let token = fake.job_token();
         let one = async |n: u64| {
             let dir = tempfile::tempdir().expect("a directory");
-            let notifier = notifier(&fake, &token, dir.path(), seed * 2 + n);
-            let job = Job {
-                result: result(1, true, false),
-                place: Place::Issues { head_sha: None },
-                run_url: None,
-            };
+            let notifier = notifier(&fake, &token, dir.path(), seed * 2 + n, None);
+            let job = Job::new(result(1, true, false), Origin::default(), None);
             let fresh = notifier.keep(&job).expect("kept");
             let report = notifier.flush(Some(fresh)).await.expect("told");
             assert!(report.is_complete(), "{report:?}");

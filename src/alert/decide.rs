@@ -8,9 +8,12 @@
 //! | the same | closed by a person as not planned | nothing until the rise reaches another class |
 //! | all its metrics unchanged or improved | open | a comment; closed when enough sweeps said so |
 //! | no data, or nothing sure | any | nothing |
-//! | an accepted sweep | open, labelled `tollgate:accept` | closed |
+//! | a host that cannot be judged | none, or open for another reason | it is opened, or a comment |
+//! | a sweep accepted for its label `tollgate:accept` | open | closed |
 //!
 //! Issues of one key beside the oldest are closed as duplicates. The same result twice changes nothing the second time.
+
+mod host;
 
 use super::event::Event;
 use super::finding::{Finding, Group, Subject, findings, mistrust, name_of};
@@ -18,6 +21,7 @@ use super::version::is_older;
 use super::{AlertPolicy, Closing, Key, Phase, Record, Scope, ShownIssue, StateReason};
 use crate::model::{GateResult, VerdictKind};
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be judged.
@@ -34,7 +38,8 @@ pub struct Situation<'a> {
 }
 
 /// How the state of an issue changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Transition {
     /// There was none.
     Opened,
@@ -45,6 +50,8 @@ pub enum Transition {
     },
     /// It failed again before enough sweeps had proved its recovery.
     FailedAgain,
+    /// The host is not trusted for another reason than before.
+    OtherTrouble,
     /// So many of the needed sweeps proved its recovery.
     Recovering {
         /// How many.
@@ -72,11 +79,20 @@ impl Transition {
             Self::Opened => "opened",
             Self::Worse { .. } => "worse",
             Self::FailedAgain => "failed-again",
+            Self::OtherTrouble => "other-trouble",
             Self::Recovering { .. } => "recovering",
             Self::Recovered => "recovered",
             Self::Accepted => "accepted",
             Self::Reopened => "reopened",
             Self::Duplicate { .. } => "duplicate",
+        }
+    }
+
+    /// As a record remembers it.
+    fn in_short(&self) -> Self {
+        match self {
+            Self::Worse { .. } => Self::Worse { joined: Vec::new() },
+            other => other.clone(),
         }
     }
 }
@@ -122,7 +138,7 @@ pub fn decide<'a>(situation: &Situation<'a>) -> Decided<'a> {
 struct Machine<'a> {
     situation: Situation<'a>,
     event: Event,
-    /// When the judged sweep began; now when there was none.
+    /// When the judged sweep began, or the gate gave up.
     at: DateTime<Utc>,
     /// Issues of this host class and profile that are open and stay so, by number: the oldest of each key.
     open: BTreeMap<u64, ShownIssue>,
@@ -135,7 +151,8 @@ impl<'a> Machine<'a> {
     fn new(situation: &Situation<'a>) -> Self {
         let result = situation.result;
         let here = |i: &&ShownIssue| {
-            i.record.key.host_class == result.host_class && i.record.key.profile == result.profile
+            let key = &i.record.key;
+            key.host_class == result.host_class && (key.profile == result.profile || key.scope == Scope::Host)
         };
         let (open, closed): (Vec<ShownIssue>, Vec<ShownIssue>) =
             situation.issues.iter().filter(here).cloned().partition(|i| i.open);
@@ -145,7 +162,7 @@ impl<'a> Machine<'a> {
         Self {
             situation: *situation,
             event: Event::of(&result.changed),
-            at: result.started_at.unwrap_or(situation.now),
+            at: result.started_at.or(result.failed_at).unwrap_or(situation.now),
             open: open.into_iter().map(|i| (i.number, reopened_by_a_person(i))).collect(),
             closed: closed.into_iter().filter(|i| !duplicate(i)).collect(),
             decided: Decided::default(),
@@ -153,7 +170,12 @@ impl<'a> Machine<'a> {
     }
 
     fn act(&mut self, number: Option<u64>, transition: Transition, record: Record, group: Group<'a>) {
-        self.decided.actions.push(Action { number, transition, record, group, trouble: None });
+        self.push(Action { number, transition, record, group, trouble: None });
+    }
+
+    fn push(&mut self, action: Action<'a>) {
+        let record = Record { transition: Some(action.transition.in_short()), ..action.record };
+        self.decided.actions.push(Action { record, ..action });
     }
 
     fn silent(&mut self, why: String) {
@@ -185,7 +207,7 @@ impl<'a> Machine<'a> {
     fn close_duplicates(&mut self) {
         let mut oldest: BTreeMap<String, u64> = BTreeMap::new();
         for issue in self.open.values().cloned().collect::<Vec<_>>() {
-            let of = *oldest.entry(issue.record.key.to_string()).or_insert(issue.number);
+            let of = *oldest.entry(issue.record.key.identity()).or_insert(issue.number);
             if of != issue.number {
                 self.close(&issue, Transition::Duplicate { of }, Closing::Duplicate);
             }
@@ -197,47 +219,15 @@ impl<'a> Machine<'a> {
         let asked: Vec<_> = self.open.values().filter(|i| i.accept).cloned().collect();
         let result = self.situation.result;
         for issue in asked {
-            if result.sweep.is_some() && result.is_accepted() && self.at >= issue.record.at {
+            let granted = result.is_accepted() && result.accepted_issues.contains(&issue.number);
+            if granted && self.at >= issue.record.at {
                 self.close(&issue, Transition::Accepted, Closing::Accepted);
             } else {
                 self.silent(format!(
-                    "#{} is labelled tollgate:accept; the next sweep of {} that is accepted closes it",
+                    "#{} is labelled tollgate:accept; the next sweep of {} in which nothing else is wrong closes it",
                     issue.number, result.host_class
                 ));
             }
-        }
-    }
-
-    /// Opens, keeps or closes the issue about the host itself.
-    fn host(&mut self, trouble: Option<&str>) {
-        let standing = self.open.values().find(|i| i.record.key.scope == Scope::Host).cloned();
-        let result = self.situation.result;
-        match (trouble, standing) {
-            (None, Some(issue)) if result.sweep.is_some() && self.at > issue.record.at => {
-                self.close(&issue, Transition::Recovered, Closing::Recovered);
-            }
-            (Some(why), None) => {
-                // Its key has no event: a host in trouble is one cause, whatever was upgraded.
-                let key = Key { event: Event::default(), ..self.key(Scope::Host) };
-                let last = self.newest_closed(|i| i.record.key == key);
-                let (number, transition) = match last {
-                    Some(issue) if issue.reason == Some(StateReason::NotPlanned) => {
-                        let number = issue.number;
-                        return self
-                            .silent(format!("{}: closed as not planned (#{number})", issue.record.key));
-                    }
-                    Some(issue) if issue.record.at >= self.at => return,
-                    Some(issue) => (Some(issue.number), Transition::Reopened),
-                    None => (None, Transition::Opened),
-                };
-                let record = self.failed(key, None, &Vec::new());
-                let trouble = Some(why.to_owned());
-                self.decided.actions.push(Action { number, transition, record, group: Vec::new(), trouble });
-            }
-            _ => {}
-        }
-        if trouble.is_some() && !findings(result).is_empty() {
-            self.silent(format!("the findings of this result: {} is not trusted", result.host_class));
         }
     }
 
@@ -261,18 +251,27 @@ impl<'a> Machine<'a> {
             sweep: None,
             at: self.at,
             components: BTreeMap::new(),
+            trouble: None,
+            transition: None,
         })
     }
 
     /// Every finding to the issue that knows it, or to one of its own.
     fn failing(&mut self) {
         let mut known: BTreeMap<u64, Group> = BTreeMap::new();
+        let mut resolved: BTreeMap<u64, (ShownIssue, Group)> = BTreeMap::new();
         let mut fresh: BTreeMap<Scope, Group> = BTreeMap::new();
         for finding in self.heard() {
-            match self.issue_of(&finding) {
-                Some(number) => known.entry(number).or_default().push(finding),
-                None => fresh.entry(finding.scope.clone()).or_default().push(finding),
+            if let Some(number) = self.issue_of(&finding) {
+                known.entry(number).or_default().push(finding);
+            } else if let Some(issue) = self.resolved_issue_of(&finding) {
+                resolved.entry(issue.number).or_insert_with(|| (issue, Vec::new())).1.push(finding);
+            } else {
+                fresh.entry(finding.scope.clone()).or_default().push(finding);
             }
+        }
+        for (issue, group) in resolved.into_values() {
+            self.failing_again(&issue, group);
         }
         let mut fresh: Vec<(Scope, Group)> = fresh.into_iter().collect();
         // The largest rises get the issues that may be opened.
@@ -316,7 +315,27 @@ impl<'a> Machine<'a> {
         for (reason, number) in silenced {
             self.silent(format!("{number} silenced by the policy: {reason}"));
         }
+        for over in policy.expired(now) {
+            self.silent(format!(
+                "a silence is over since {}: take it out of the policy: {}",
+                over.until, over.reason
+            ));
+        }
         heard
+    }
+
+    /// The issue that knows a metric and that a person closed, when all that had changed then is changed still: what that
+    /// person said of it holds although one component more has changed since.
+    fn resolved_issue_of(&self, finding: &Finding) -> Option<ShownIssue> {
+        let is_drift = matches!(finding.scope, Scope::Drift { .. });
+        self.newest_closed(|i| {
+            let record = &i.record;
+            record.phase == Phase::Open
+                && matches!(record.key.scope, Scope::Drift { .. }) == is_drift
+                && record.metrics.contains(&finding.name)
+                && !record.key.event.is_none()
+                && self.event.includes(&record.key.event)
+        })
     }
 
     /// The open issue that a finding belongs to: one that knows the metric and whose cause may be the same, or one with

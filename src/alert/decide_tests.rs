@@ -145,6 +145,34 @@ fn not_planned_is_silent_until_the_class_rises() {
 }
 
 #[test]
+fn not_planned_holds_although_one_component_more_changes() {
+    let issue = closed(after(7, &regressed(5), &[]), StateReason::NotPlanned, 6);
+    let kernel = crate::model::Change {
+        component: crate::model::Component::Kernel,
+        before: Some("6.1".into()),
+        after: Some("6.12".into()),
+    };
+    let both: Vec<_> = upgraded("26.1.5").into_iter().chain([kernel.clone()]).collect();
+    let again = result(8, "26.1.5", both.clone(), vec![nat(Regressed, 7.0)]);
+    assert_eq!(said(&again, std::slice::from_ref(&issue)), []);
+    let worse = result(8, "26.1.5", both.clone(), vec![nat(Regressed, 31.0)]);
+    assert_eq!(said(&worse, std::slice::from_ref(&issue)), [(Some(7), Transition::Reopened)]);
+    let other = judged("set", "docker+nat", Network, Regressed, 7.0);
+    let more = result(8, "26.1.5", both, vec![nat(Regressed, 7.0), other.clone()]);
+    assert_eq!(
+        said(&more, std::slice::from_ref(&issue)),
+        [(None, Transition::Opened)],
+        "of another metric it says nothing"
+    );
+    let only_kernel = result(8, "20.10.24", vec![kernel], vec![nat(Regressed, 7.0)]);
+    assert_eq!(
+        said(&only_kernel, &[issue]),
+        [(None, Transition::Opened)],
+        "what changed then is back: another cause"
+    );
+}
+
+#[test]
 fn closed_as_done_by_a_person_is_reopened_by_a_later_sweep_only() {
     let issue = closed(after(7, &regressed(5), &[]), StateReason::Completed, 8);
     assert_eq!(said(&regressed(7), std::slice::from_ref(&issue)), []);
@@ -169,8 +197,11 @@ fn an_accepted_sweep_closes_what_a_person_labelled() {
     let unheard =
         deciding(&regressed(6), std::slice::from_ref(&asked), &AlertPolicy::default()).silent.join("");
     assert!(unheard.contains("#7 is labelled tollgate:accept"), "{unheard}");
-    let accepted = GateResult { baseline: Some("accepted as baseline: by #7".into()), ..regressed(6) };
+    let baseline = Some("accepted as baseline: a file, by the label tollgate:accept on #7".to_owned());
+    let accepted = GateResult { baseline: baseline.clone(), accepted_issues: vec![7], ..regressed(6) };
     assert_eq!(said(&accepted, std::slice::from_ref(&asked)), [(Some(7), Transition::Accepted)]);
+    let for_another = GateResult { baseline, accepted_issues: vec![9], ..regressed(6) };
+    assert_eq!(said(&for_another, std::slice::from_ref(&asked)), [], "accepted for another reason");
     let done = [after(7, &accepted, &[asked])];
     let relapse = result(9, "26.1.5", Vec::new(), vec![nat(Regressed, 7.0)]);
     assert_eq!(
@@ -233,11 +264,33 @@ fn a_host_that_cannot_measure_has_one_issue_and_closes_no_other() {
     let policy = AlertPolicy::default();
     let decided = deciding(&down, std::slice::from_ref(&open), &policy);
     assert_eq!(decided.actions[0].trouble.as_deref(), Some("no Docker engine answers"));
-    // That is at the time of the decision: nothing was swept.
-    let host = shown(8, Record { at: at(6), ..decided.actions[0].record.clone() });
+    let host = shown(8, decided.actions[0].record.clone());
+    assert_eq!(host.record.at, at(6), "when the gate gave up, not when it was told");
     let both = [open, host];
-    assert_eq!(said(&unmeasured(7, "still none"), &both), []);
+    assert_eq!(said(&unmeasured(7, "no Docker engine answers"), &both), []);
+    assert_eq!(said(&unmeasured(7, "the disk is full"), &both), [(Some(8), Transition::OtherTrouble)]);
+    assert_eq!(said(&unmeasured(5, "the disk is full"), &both), [], "an older outage");
     assert_eq!(said(&regressed(8), &both), [(Some(8), Transition::Recovered)]);
+}
+
+#[test]
+fn a_host_has_one_issue_for_all_profiles_and_the_one_that_failed_must_be_judged_again() {
+    let down = unmeasured(6, "no Docker engine answers");
+    let open = [after(8, &down, &[])];
+    let smoke = |result: GateResult| GateResult { profile: "smoke".into(), ..result };
+    assert_eq!(said(&smoke(unmeasured(7, "no Docker engine answers")), &open), [], "one cause, one issue");
+    assert_eq!(said(&smoke(result(8, "26.1.5", Vec::new(), vec![nat(Unchanged, 0.1)])), &open), []);
+    let back = result(9, "26.1.5", Vec::new(), vec![nat(Unchanged, 0.1)]);
+    assert_eq!(said(&back, &open), [(Some(8), Transition::Recovered)]);
+    let over = [after(8, &back, &open)];
+    assert_eq!(said(&smoke(unmeasured(10, "no engine")), &over), [(Some(8), Transition::Reopened)]);
+}
+
+#[test]
+fn outages_are_told_apart_by_their_time() {
+    let notice = |n| super::payload::delivery(&after(8, &unmeasured(n, "no engine"), &[]).record);
+    assert_eq!(notice(6), notice(6));
+    assert_ne!(notice(6), notice(7));
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub fn result(n: i64, engine: &str, changed: Vec<Change>, verdicts: Vec<Verdict>
         sweep: Some(sweep_id(n)),
         started_at: Some(at(n)),
         baseline: Some(baseline.into()),
-        ..GateResult::without_sweep(decision, class, "standard", fingerprint, None)
+        ..GateResult::unchanged(class, "standard", fingerprint)
     }
 }
 
@@ -74,8 +74,7 @@ pub fn result(n: i64, engine: &str, changed: Vec<Change>, verdicts: Vec<Verdict>
 pub fn unmeasured(n: i64, reason: &str) -> GateResult {
     let whole = result(n, "26.1.5", Vec::new(), Vec::new());
     let (class, fingerprint) = (whole.host_class, whole.fingerprint);
-    let reason = Some(reason.to_owned());
-    GateResult::without_sweep(Decision::NotMeasured, class, "standard", fingerprint, reason)
+    GateResult::not_measured(class, "standard", fingerprint, reason.to_owned(), at(n))
 }
 
 /// The record of an issue about one environment's network, from the `n`th sweep.
@@ -96,6 +95,8 @@ pub fn record(environment: &str, n: i64) -> Record {
         sweep: result.sweep,
         at: at(n),
         components: result.fingerprint.components,
+        trouble: None,
+        transition: None,
     }
 }
 

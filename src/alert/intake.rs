@@ -73,8 +73,8 @@ fn check(result: &GateResult, now: DateTime<Utc>) -> Result<(), String> {
     for version in versions.chain(result.fingerprint.components.values()) {
         text("version", version, 500)?;
     }
-    if result.started_at.is_some_and(|at| at > now + TimeDelta::days(1)) {
-        return Err("its sweep began in the future; set the clock of the host that swept".to_owned());
+    if result.started_at.iter().chain(&result.failed_at).any(|at| *at > now + TimeDelta::days(1)) {
+        return Err("it comes from the future; set the clock of the host that swept".to_owned());
     }
     if result.sweep.is_some() != result.started_at.is_some() {
         return Err("it has a sweep without a time, or a time without a sweep".to_owned());
@@ -137,12 +137,13 @@ mod tests {
     #[test]
     fn what_does_not_hold_together_is_refused_with_its_reason() {
         type Spoil = fn(&mut GateResult);
-        let cases: [(Spoil, &str); 7] = [
+        let cases: [(Spoil, &str); 8] = [
             (|r| r.judgement.version = 99, "version is 99"),
             (|r| r.judgement.verdicts[0].case = "a@b -->".into(), "no name of a case"),
             (|r| r.judgement.verdicts[0].reason = "x".repeat(30_000), "a reason has 30000 bytes"),
             (|r| r.profile = "../etc".into(), "no name of a profile"),
-            (|r| r.started_at = Some(at(1000)), "in the future"),
+            (|r| r.started_at = Some(at(1000)), "from the future"),
+            (|r| r.failed_at = Some(at(1000)), "from the future"),
             (|r| r.sweep = None, "a time without a sweep"),
             (|r| r.judgement.decision = Decision::Pass, "decision is pass"),
         ];

@@ -90,6 +90,14 @@ pub struct Key {
 }
 
 impl Key {
+    /// What at most one open issue has: the key, but that a host's trouble is one, whatever profile met it.
+    pub fn identity(&self) -> String {
+        match self.scope {
+            Scope::Host => format!("v1/{}/host", self.host_class),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether `other` is about the same, whatever changed.
     pub fn same_place(&self, other: &Self) -> bool {
         (&self.host_class, &self.profile, &self.scope) == (&other.host_class, &other.profile, &other.scope)

@@ -3,7 +3,7 @@
 use super::decide::{Action, Transition};
 use super::finding::{Finding, Subject};
 use super::policy::Format;
-use super::{Phase, digest};
+use super::{Phase, Record, digest};
 use crate::model::GateResult;
 use crate::report::{clean, number, view};
 use serde_json::{Value, json};
@@ -13,11 +13,9 @@ pub const VERSION: u32 = 1;
 /// Rows that are sent.
 const ROWS: usize = 10;
 
-/// Identity of a notice: the same state of the same alert, reached by the same sweep, is the same notice.
-pub fn delivery(action: &Action) -> String {
-    let sweep = action.record.sweep.as_ref().map_or("none", |s| s.as_str());
-    let text = format!("{} {} {sweep}", action.record.key, action.record.state());
-    digest(text, 16)
+/// Identity of a notice: the same state of the same alert, reached with the same sweep or outage, is the same notice.
+pub fn delivery(record: &Record) -> String {
+    digest(format!("{} {} {}", record.key, record.state(), record.reached_with()), 16)
 }
 
 /// The body of a notice. `title` is that of the issue, `url` its page or that of the run.
@@ -32,7 +30,7 @@ fn document(action: &Action, result: &GateResult, title: &str, url: Option<&str>
     let record = &action.record;
     json!({
         "version": VERSION,
-        "delivery": delivery(action),
+        "delivery": delivery(record),
         "transition": action.transition.as_str(),
         "open": record.phase == Phase::Open,
         "key": record.key.to_string(),
@@ -71,6 +69,7 @@ fn slack(action: &Action, result: &GateResult, title: &str, url: Option<&str>) -
         Transition::Opened => ":small_red_triangle: opened".to_owned(),
         Transition::Worse { .. } => ":small_red_triangle: worse".to_owned(),
         Transition::FailedAgain => ":small_red_triangle: failed again".to_owned(),
+        Transition::OtherTrouble => ":small_red_triangle: another reason".to_owned(),
         Transition::Reopened => ":small_red_triangle: back".to_owned(),
         Transition::Recovering { sweeps, of } => {
             format!(":small_red_triangle_down: back to normal in {sweeps} of {of} sweeps")
@@ -143,7 +142,7 @@ mod tests {
             let result = result(n, "26.1.5", upgraded("26.1.5"), vec![nat]);
             let policy = AlertPolicy::default();
             let decided = decide(&Situation { result: &result, issues: &[], policy: &policy, now: at(9) });
-            delivery(&decided.actions[0])
+            delivery(&decided.actions[0].record)
         };
         assert_eq!(of(5, 7.0), of(5, 7.1));
         assert_ne!(of(5, 7.0), of(6, 7.0));

@@ -1,7 +1,7 @@
 //! The `alert` part of `alerts/policy.toml`: who is told, how much at once, and what is silenced.
 
 use super::Scope;
-use crate::model::{EnvironmentName, Family};
+use crate::model::{EnvironmentName, Family, is_private};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -149,6 +149,13 @@ impl AlertPolicy {
                 let expected = "the name of an environment variable that holds it, such as OPS_WEBHOOK_URL";
                 return bad(&format!("webhook.{name}"), "something else".to_owned(), expected);
             }
+            let variables = std::iter::once(&webhook.url_env).chain(&webhook.secret_env);
+            if let Some(open) = variables.into_iter().find(|v| !is_private(v)) {
+                // Everything that a sweep starts on the host would see it.
+                let expected =
+                    "a name with WEBHOOK, SECRET or TOKEN in it, which is kept from what a sweep starts";
+                return bad(&format!("webhook.{name}"), open.clone(), expected);
+            }
         }
         Ok(())
     }
@@ -239,7 +246,7 @@ mod tests {
             "[[route]]\nenvironment = \"docker+nat\"\nowners = [\"@org/net\"]\nwebhooks = [\"ops\"]\n\
              [[route]]\nowners = [\"@lead\"]\n\
              [[silence]]\nfamily = \"network\"\nuntil = \"2026-12-31\"\nreason = \"new switch\"\n\
-             [webhook.ops]\nurl_env = \"OPS_URL\"\n",
+             [webhook.ops]\nurl_env = \"OPS_WEBHOOK_URL\"\n",
         );
         assert_eq!(policy.check(), Ok(()));
         let scope = |e: &str| Scope::Family { environment: e.parse().expect("a name"), family: None };
@@ -260,7 +267,9 @@ mod tests {
 
     #[test]
     fn without_a_route_every_webhook_is_called() {
-        let policy = policy("[webhook.ops]\nurl_env = \"OPS_URL\"\n[webhook.dev]\nurl_env = \"DEV_URL\"\n");
+        let policy = policy(
+            "[webhook.ops]\nurl_env = \"OPS_WEBHOOK_URL\"\n[webhook.dev]\nurl_env = \"DEV_WEBHOOK_URL\"\n",
+        );
         assert_eq!(policy.webhooks(&Scope::Host), ["dev", "ops"]);
     }
 
@@ -275,6 +284,7 @@ mod tests {
             ("[[silence]]\nuntil = \"2026-12-31\"\nreason = \" \"", "why"),
             ("[webhook.Ops]\nurl_env = \"OPS\"", "lower-case"),
             ("[webhook.ops]\nurl_env = \"https://hooks.example/T0/B0\"", "environment variable"),
+            ("[webhook.ops]\nurl_env = \"OPS_URL\"", "kept from what a sweep starts"),
         ] {
             let error = policy(text).check().expect_err(text).to_string();
             assert!(error.contains(word), "{error}");

@@ -1,5 +1,6 @@
 //! What an issue remembers, and what a tracker shows of it.
 
+use super::decide::Transition;
 use super::version::Components;
 use super::{Key, digest};
 use crate::model::SweepId;
@@ -50,6 +51,12 @@ pub struct Record {
     pub at: DateTime<Utc>,
     /// Versions of the components in the newest sweep that failed or, once it is closed, of that which resolved it.
     pub components: Components,
+    /// What kind of reason makes the host untrusted, as a digest; none for everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// How it came to this state; the metrics that joined are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transition: Option<Transition>,
 }
 
 /// Names by environment and case: a third of the length, and a body has a limit.
@@ -85,10 +92,24 @@ mod nested {
 impl Record {
     /// Digest of what a reader would see differently; the sweep and its exact numbers are not news.
     pub fn state(&self) -> String {
-        let seen = (&self.key.to_string(), &self.phase, &self.metrics, self.magnitude, &self.recovered);
+        let seen = (
+            &self.key.to_string(),
+            &self.phase,
+            &self.metrics,
+            self.magnitude,
+            &self.recovered,
+            &self.trouble,
+        );
         // These types always serialise.
         let text = serde_json::to_vec(&seen).unwrap_or_default();
         digest(text, 8)
+    }
+
+    /// What it came to this state with: a sweep, or the time of an outage. Two outages are two reasons to speak.
+    pub fn reached_with(&self) -> String {
+        self.sweep
+            .as_ref()
+            .map_or_else(|| self.at.format("none-%Y%m%dT%H%M%SZ").to_string(), ToString::to_string)
     }
 }
 

@@ -154,10 +154,9 @@ impl Templates {
     }
 }
 
-/// What tells the comments on one issue apart: the state that it came to, the transition, and the sweep.
+/// What tells the comments on one issue apart: the state that it came to, the transition, and the sweep or outage.
 pub fn event_state(action: &Action) -> String {
-    let sweep = action.record.sweep.as_ref().map_or("none", |s| s.as_str());
-    format!("{}:{}:{sweep}", action.transition.as_str(), action.record.state())
+    format!("{}:{}:{}", action.transition.as_str(), action.record.state(), action.record.reached_with())
 }
 
 /// A body with another marker in its first line, and the rest as it is.

@@ -90,7 +90,11 @@ fn comments_tell_each_change() {
     let again = result(6, "26.1.5", upgraded("26.1.5"), nat(VerdictKind::Regressed, 7.0));
     let mut asked = open.clone();
     asked.accept = true;
-    let accepted = GateResult { baseline: Some("accepted".into()), ..again.clone() };
+    let accepted = GateResult {
+        baseline: Some("accepted".into()),
+        accepted_issues: vec![asked.number],
+        ..again.clone()
+    };
     let closed = crate::alert::ShownIssue { open: false, ..once.clone() };
     let mut comments = Vec::new();
     for (result, issues) in [

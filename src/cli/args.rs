@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 passed or nothing changed; 1 regressed; 2 usage or configuration; 3 could not measure;
-4 inconclusive (only with --strict); 10 changed (only fingerprint --diff).";
+Exit codes: 0 passed or nothing changed; 1 regressed; 2 usage or configuration; 3 could not measure, or
+what could not be sent waits; 4 inconclusive (only with --strict); 5 a receiver refuses for good (only
+notify and gate --notify); 10 changed (only fingerprint --diff).";
 
 const JUDGE_EXAMPLES: &str = "\
 Examples: tollgate judge --baseline before.csv --candidate after.csv --format json
@@ -28,7 +29,8 @@ Examples: tollgate notify --result out/result.json
 Environment:
   GITHUB_REPOSITORY, GITHUB_API_URL   where (in GitHub Actions both are there already)
   GITHUB_TOKEN                        who, or TOLLGATE_GITHUB_TOKEN_FILE, or an App:
-                                      TOLLGATE_GITHUB_APP_ID with TOLLGATE_GITHUB_APP_KEY_FILE";
+                                      TOLLGATE_GITHUB_APP_ID with TOLLGATE_GITHUB_APP_KEY_FILE
+  TOLLGATE_GITHUB_LOGIN               whom it writes as, for a token that another step got from an App";
 
 const PROPOSE_EXAMPLES: &str = "\
 Example: tollgate baseline propose --base main

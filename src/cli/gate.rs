@@ -11,7 +11,7 @@ use crate::judge::cells;
 use crate::model::format::GATE_FORMAT;
 use crate::model::{CellState, Decision, GateResult, Judgement};
 use crate::pipeline::gate::{Conditions, gate as run_gate, replay};
-use crate::pipeline::notify::accept_requests;
+use crate::pipeline::notify::{Notifier, accept_requests};
 use crate::pipeline::sweep::{Fit, Request, sweep as run_sweep};
 use crate::{pipeline, report, store};
 use tokio_util::sync::CancellationToken;
@@ -41,30 +41,36 @@ pub async fn gate(config: &Config, args: &GateArgs, cancel: &CancellationToken) 
     if let Some(why) = job.event.obstacle(args.allow_fork || config.github.allow_forks) {
         return Err(Failure::usage(why));
     }
-    if args.notify {
-        notify::check(config, &job)?;
-    }
+    // Fails now rather than after the measurement when nobody could be told.
+    let notifier = args.notify.then(|| notify::notifier(config, &job)).transpose()?;
+    let publish = async |result: &GateResult| publish(config, args, &job, notifier.as_ref(), result).await;
     let result = match result(config, args, &job, cancel).await {
         Err(failure) if failure.outcome == Outcome::NotMeasured && !cancel.is_cancelled() => {
             // A host that cannot measure is told of like one that regressed, or nobody would notice.
             let class = pipeline::host_class(config);
             let fingerprint = pipeline::fingerprint(config).await;
-            let (profile, reason) = (args.selection.profile, Some(failure.message.clone()));
-            let decision = Decision::NotMeasured;
-            let result = GateResult::without_sweep(decision, class, profile.as_str(), fingerprint, reason);
-            publish(config, args, &job, &result).await?;
+            let (profile, reason) = (args.selection.profile.as_str(), failure.message.clone());
+            let result = GateResult::not_measured(class, profile, fingerprint, reason, chrono::Utc::now());
+            if let Err(untold) = publish(&result).await {
+                eprintln!("tollgate: {}", actions::harmless(&untold.message));
+            }
             return Err(failure);
         }
         result => result?,
     };
     print(&result, args.selection.format)?;
-    let told = publish(config, args, &job, &result).await?;
-    if result.judgement.decision == Decision::Regressed && result.is_accepted() {
-        // A person accepted it by the label.
-        return Ok(told);
-    }
+    let told = publish(&result).await;
+    // A person may have accepted it by the label.
+    let is_accepted = result.judgement.decision == Decision::Regressed && result.is_accepted();
     let judged = Outcome::Judged { decision: result.judgement.decision, strict: args.strict };
-    Ok(if judged.code() == 0 { told } else { judged })
+    if is_accepted || judged.code() == 0 {
+        return told;
+    }
+    if let Err(untold) = told {
+        // What was found says more than that nobody could be told of it.
+        eprintln!("tollgate: {}", actions::harmless(&untold.message));
+    }
+    Ok(judged)
 }
 
 /// Measures and judges, or judges what was recorded.
@@ -83,7 +89,9 @@ async fn result(
         Some(first) => (first.host_class.clone(), first.profile.clone()),
         None => (pipeline::host_class(config), args.selection.profile.as_str().to_owned()),
     };
-    let accept = match job.client(config)? {
+    // What a pull request measures becomes no baseline, so that there is nothing to ask.
+    let asks = !args.no_record && job.event.pull_request.is_none();
+    let accept = match job.client(config)?.filter(|_| asks) {
         Some(client) => accept_requests(&client, &class, &profile).await.unwrap_or_else(|error| {
             // Measuring does not depend on GitHub.
             eprintln!("tollgate: nobody could be asked for tollgate:accept: {error}");
@@ -107,6 +115,7 @@ async fn publish(
     config: &Config,
     args: &GateArgs,
     job: &Job,
+    notifier: Option<&Notifier>,
     result: &GateResult,
 ) -> Result<Outcome, Failure> {
     let [html, markdown, json] = ["report.html", "report.md", "result.json"].map(|n| args.output.join(n));
@@ -122,7 +131,10 @@ async fn publish(
         // The runner reads commands from standard error, too; standard output is the result's.
         eprint!("{}", actions::annotations(result, &config.policy.display().to_string(), &policy));
     }
-    if args.notify { notify::tell_result(config, job, result).await } else { Ok(Outcome::Done) }
+    match notifier {
+        Some(notifier) => notify::tell(job, notifier, Some(result.clone())).await,
+        None => Ok(Outcome::Done),
+    }
 }
 
 /// Measures only.

@@ -5,7 +5,7 @@ use crate::actions::Event;
 use crate::config::Config;
 use crate::notify::github::{Auth, Client, Limits, Settings};
 use crate::notify::{Secret, SystemClock};
-use crate::pipeline::notify::{NotifyError, Place, place};
+use crate::pipeline::notify::Origin;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct Job {
     summary: Option<PathBuf>,
     output: Option<PathBuf>,
     auth: Option<Auth>,
+    login: Option<String>,
+    is_rerun: bool,
     /// What no file may hold.
     pub secrets: Vec<Secret>,
 }
@@ -71,7 +73,12 @@ impl Job {
                 let text = std::fs::read_to_string(&path).map_err(|e| bad(&e))?;
                 Event::read(&variable("GITHUB_EVENT_NAME").unwrap_or_default(), &text).map_err(|e| bad(&e))?
             }
-            _ => Event::default(),
+            (true, None) => {
+                return Err(Failure::usage(
+                    "GITHUB_ACTIONS is true, but GITHUB_EVENT_PATH is not set, so that nobody can tell whose code this is",
+                ));
+            }
+            (false, _) => Event::default(),
         };
         let auth = auth()?;
         let secrets = match &auth {
@@ -88,6 +95,8 @@ impl Job {
             repository: variable("GITHUB_REPOSITORY"),
             api_url: variable("GITHUB_API_URL"),
             server_url: variable("GITHUB_SERVER_URL"),
+            login: variable("TOLLGATE_GITHUB_LOGIN"),
+            is_rerun: of_job("GITHUB_RUN_ATTEMPT").is_some_and(|attempt| attempt != "1"),
             event,
             is_actions,
             auth,
@@ -104,15 +113,16 @@ impl Job {
             api_url: api_url.unwrap_or_else(|| "https://api.github.com".to_owned()),
             repository: repository.parse().map_err(Failure::usage)?,
             auth: auth.clone(),
-            login: config.github.login.clone(),
+            login: self.login.clone().or_else(|| config.github.login.clone()),
             limits: Limits::default(),
         };
         Client::new(settings, Arc::new(SystemClock)).map(Some).map_err(Failure::usage)
     }
 
-    /// Where a result of this job belongs.
-    pub async fn place(&self, client: Option<&Client>) -> Result<Place, NotifyError> {
-        place(client, &self.event, self.branch.as_deref(), self.sha.as_deref()).await
+    /// What a result of this job needs to find its place.
+    pub fn origin(&self) -> Origin {
+        let (event, branch, sha) = (self.event.clone(), self.branch.clone(), self.sha.clone());
+        Origin { event, branch, sha, is_rerun: self.is_rerun }
     }
 
     /// The page of the run that measured.

@@ -88,7 +88,8 @@ pub fn main() -> ExitCode {
         Box::pin(run(cli, &cancel)).await
     });
     let outcome = outcome.unwrap_or_else(|failure| {
-        eprintln!("tollgate: {}", failure.message);
+        // What failed may repeat a stranger's words, and a runner reads commands from here, too.
+        eprintln!("tollgate: {}", crate::actions::harmless(&failure.message));
         failure.outcome
     });
     // Tasks that wait for signals or blocked reads are not waited for.

@@ -3,6 +3,7 @@
 use super::args::NotifyArgs;
 use super::github::Job;
 use super::{Failure, output};
+use crate::actions;
 use crate::alert::{AlertPolicy, intake};
 use crate::config::Config;
 use crate::exit::Outcome;
@@ -23,30 +24,27 @@ pub async fn notify(config: &Config, args: &NotifyArgs) -> Result<Outcome, Failu
     let notifier = notifier(config, &job)?;
     if args.dry_run {
         let Some(result) = result else { return Ok(Outcome::Done) };
-        let place = job.place(notifier.github()).await?;
-        let report = notifier.preview(&pipeline::Job { result, place, run_url: job.run_url() }).await?;
+        let report = notifier.preview(&told(&job, result)).await?;
         print(&report)?;
         return Ok(Outcome::Done);
     }
     tell(&job, &notifier, result).await
 }
 
-/// Tells a result that this process made.
-pub async fn tell_result(config: &Config, job: &Job, result: &GateResult) -> Result<Outcome, Failure> {
-    tell(job, &notifier(config, job)?, Some(result.clone())).await
+fn told(job: &Job, result: GateResult) -> pipeline::Job {
+    pipeline::Job::new(result, job.origin(), job.run_url())
 }
 
-async fn tell(job: &Job, notifier: &Notifier, result: Option<GateResult>) -> Result<Outcome, Failure> {
-    let fresh = match result {
-        None => None,
-        Some(result) => {
-            let place = job.place(notifier.github()).await?;
-            Some(notifier.keep(&pipeline::Job { result, place, run_url: job.run_url() })?)
-        }
-    };
+/// Tells a result, and what earlier runs could not. The result is kept before anybody is asked anything.
+pub async fn tell(job: &Job, notifier: &Notifier, result: Option<GateResult>) -> Result<Outcome, Failure> {
+    let fresh = result.map(|result| notifier.keep(&told(job, result))).transpose()?;
     let report = notifier.flush(fresh).await?;
     print(&report)?;
-    Ok(if report.is_complete() { Outcome::Done } else { Outcome::Unsent })
+    Ok(match &report {
+        report if report.is_complete() => Outcome::Done,
+        report if report.needs_a_person() => Outcome::Refused,
+        _ => Outcome::Unsent,
+    })
 }
 
 /// The file, within its limit.
@@ -60,12 +58,8 @@ fn read(path: &Path) -> Result<GateResult, Failure> {
     intake::read(&name, &bytes, SystemClock.now()).map_err(Failure::usage)
 }
 
-/// Fails now rather than after the measurement when nobody could be told.
-pub fn check(config: &Config, job: &Job) -> Result<(), Failure> {
-    notifier(config, job).map(drop)
-}
-
-fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
+/// Who tells; an error when there is nobody to tell.
+pub fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
     let rules = policy::rules(config)?;
     let hooks = hooks(&rules.alert);
     let github = job.client(config)?;
@@ -74,6 +68,10 @@ fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
             "nobody to tell: set GITHUB_REPOSITORY and GITHUB_TOKEN, or name a webhook in {}",
             config.policy.display()
         )));
+    }
+    if github.is_none() && job.event.run.is_some() {
+        // Where the result of another run belongs, only GitHub knows.
+        return Err(Failure::usage("a workflow_run needs GITHUB_REPOSITORY and GITHUB_TOKEN"));
     }
     let mut secrets = job.secrets.clone();
     for target in hooks.iter().filter_map(|h| h.target.as_ref()) {
@@ -119,10 +117,11 @@ fn print(report: &Report) -> Result<(), Failure> {
         ("silent: ", &report.silent),
         ("waiting in the outbox: ", &report.waiting),
         ("refused for good: ", &report.refused),
+        ("look at this: ", &report.trouble),
     ] {
         for line in lines {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{word}{line}");
+            let _ = writeln!(text, "{word}{}", actions::harmless(line));
         }
     }
     if text.is_empty() {

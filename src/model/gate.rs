@@ -24,6 +24,9 @@ pub struct GateResult {
     pub profile: String,
     /// When the sweep began.
     pub started_at: Option<DateTime<Utc>>,
+    /// When the gate gave up, where nothing could be swept: each outage is one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<DateTime<Utc>>,
     /// `kvm` or `tcg`; none without a virtual machine.
     pub accelerator: Option<String>,
     /// What the host is made of.
@@ -37,6 +40,9 @@ pub struct GateResult {
     /// What happened to the sweep, in a phrase that begins with `accepted` when it is a baseline now (and says
     /// why), and otherwise says that it was kept for a person to decide.
     pub baseline: Option<String>,
+    /// The issues whose label `tollgate:accept` made the sweep a baseline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_issues: Vec<u64>,
     /// Why nothing was measured at all, where the sweep could not even begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -137,13 +143,31 @@ impl GateResult {
         self.accelerator.as_deref() == Some("tcg")
     }
 
-    /// Of a gate that swept nothing: because nothing changed, or for a `reason`.
-    pub fn without_sweep(
+    /// Of a gate that found nothing changed and so swept nothing.
+    pub fn unchanged(host_class: HostClass, profile: &str, fingerprint: Fingerprint) -> Self {
+        Self::without_sweep(Decision::Pass, host_class, profile, fingerprint)
+    }
+
+    /// Of a gate that could not sweep, for a `reason`.
+    pub fn not_measured(
+        host_class: HostClass,
+        profile: &str,
+        fingerprint: Fingerprint,
+        reason: String,
+        failed_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            reason: Some(reason),
+            failed_at: Some(failed_at),
+            ..Self::without_sweep(Decision::NotMeasured, host_class, profile, fingerprint)
+        }
+    }
+
+    fn without_sweep(
         decision: Decision,
         host_class: HostClass,
         profile: &str,
         fingerprint: Fingerprint,
-        reason: Option<String>,
     ) -> Self {
         Self {
             judgement: Judgement::nothing(super::format::GATE_FORMAT, decision),
@@ -152,13 +176,15 @@ impl GateResult {
             host_class,
             profile: profile.to_owned(),
             started_at: None,
+            failed_at: None,
             accelerator: None,
             fingerprint,
             cells: Vec::new(),
             proofs: Vec::new(),
             timing: TimingSummary::default(),
             baseline: None,
-            reason,
+            accepted_issues: Vec::new(),
+            reason: None,
             confirmation: None,
             self_test: None,
         }
@@ -179,12 +205,14 @@ impl GateResult {
             host_class: sweep.host_class.clone(),
             profile: sweep.profile.clone(),
             started_at: Some(sweep.started_at),
+            failed_at: None,
             accelerator: sweep.accelerator.clone(),
             fingerprint: sweep.fingerprint.clone(),
             cells,
             proofs: sweep.proofs.clone(),
             timing: sweep.timing.into(),
             baseline,
+            accepted_issues: Vec::new(),
             reason: None,
             confirmation: None,
             self_test: None,

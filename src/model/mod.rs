@@ -16,6 +16,7 @@ pub mod proof;
 pub mod samples;
 pub mod self_test;
 pub mod sweep;
+pub mod variable;
 pub mod verdict;
 
 pub use cost::{CgroupMemory, HostCost};
@@ -31,4 +32,5 @@ pub use proof::Proof;
 pub use samples::{Comparability, MetricInfo, SeriesKey, SweepSamples};
 pub use self_test::{FalseAlarms, FamilyAlarms, SelfTest};
 pub use sweep::{AcceptedBy, Cell, CellState, CellTrials, Harness, Series, Sweep, Timing};
+pub use variable::is_private;
 pub use verdict::{Absolute, Attribution, CommonMode, Decision, Effort, Judgement, Verdict, VerdictKind};

@@ -177,6 +177,15 @@ impl Turn<'_> {
         Ok(pending)
     }
 
+    /// The job goes on with what was found out or done by now, so that whoever does it again knows.
+    pub fn update(&self, id: u64, job: Value) -> Result<(), OutboxError> {
+        let files = &self.outbox.files;
+        let _lock = files.lock()?;
+        let path = self.path(id)?;
+        let entry = Entry { job, ..entry(files, &path, id)? };
+        files.write(&path, &entry)
+    }
+
     /// The job was sent.
     pub fn done(&self, id: u64) -> Result<(), OutboxError> {
         let files = &self.outbox.files;
@@ -215,14 +224,19 @@ impl Turn<'_> {
         reason: &str,
         at: DateTime<Utc>,
     ) -> Result<Entry, OutboxError> {
-        let mut entry = read(&self.outbox.files, path, id)
-            .map_err(|reason| OutboxError::Io { path: path.to_owned(), source: io::Error::other(reason) })?;
+        let mut entry = entry(&self.outbox.files, path, id)?;
         let hidden = self.outbox.secrets.iter().fold(reason.to_owned(), |text, secret| secret.hide(&text));
         entry.attempts = entry.attempts.saturating_add(1);
         entry.last_attempt = Some(at);
         entry.last_error = Some(hidden.chars().take(REASON).collect());
         Ok(entry)
     }
+}
+
+/// A job that was read before.
+fn entry(files: &Files, path: &Path, id: u64) -> Result<Entry, OutboxError> {
+    read(files, path, id)
+        .map_err(|reason| OutboxError::Io { path: path.to_owned(), source: io::Error::other(reason) })
 }
 
 /// A job, or what is wrong with its file.

@@ -1,14 +1,16 @@
 //! Makes sweeps baselines: those of a gate that passes, and those that a person accepts.
 
+mod request;
+
+pub use request::{AcceptRequest, by_request};
+
 use super::gate::judge_sweeps;
 use super::whole::is_whole;
 use super::{PipelineError, policy};
-use crate::alert::name_of;
 use crate::config::{Acceptance, Config};
 use crate::judge::FEWEST;
 use crate::model::{
-    AcceptedBy, Decision, EnvironmentName, Judgement, MetricKey, SeriesKey, Sweep, SweepId, Verdict,
-    VerdictKind,
+    AcceptedBy, CommonMode, Decision, Judgement, MetricKey, SeriesKey, Sweep, SweepId, Verdict, VerdictKind,
 };
 use crate::report::number::count;
 use crate::wiring;
@@ -27,14 +29,15 @@ pub fn by_gate(
     if let Some(why) = obstacle(config, first, judgement) {
         return Ok(format!("not accepted: {why}"));
     }
-    let regimes = series(judgement, &[VerdictKind::Improved]);
+    let regimes = series(judgement, |v| v.verdict == VerdictKind::Improved);
     let improved = regimes.len();
     let store = wiring::store(config);
     let accepted =
         |reason: String, regimes| AcceptedBy { at: Utc::now(), by: "gate".to_owned(), reason, regimes };
     let reason = "no regression, no suspicion, nothing failed".to_owned();
     let path = store.accept(first.clone(), accepted(reason, regimes))?;
-    let fresh: Vec<&Sweep> = fresh.iter().filter(|s| !moved_as_a_whole(s, judgement)).collect();
+    let fresh: Vec<&Sweep> =
+        fresh.iter().filter(|s| !moved_as_a_whole(s, judgement, &[VerdictKind::Improved])).collect();
     for sweep in &fresh {
         store.accept((*sweep).clone(), accepted(format!("confirmed {}", first.sweep), Vec::new()))?;
     }
@@ -47,62 +50,6 @@ pub fn by_gate(
         n => format!("; {} improved: older sweeps no longer count there", count(n, "metric")),
     };
     Ok(format!("accepted as baseline: {}{with}{regime}", path.display()))
-}
-
-/// What a person asked to accept with the label `tollgate:accept`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AcceptRequest {
-    /// The issue that has the label.
-    pub issue: u64,
-    /// What it is about, as [`name_of`] names them.
-    pub metrics: BTreeSet<String>,
-}
-
-/// Accepts what a gate measured although it regressed, because people asked for it: when everything that regressed is
-/// what they were asked about. `None` leaves the gate to its own rules.
-pub fn by_request(
-    config: &Config,
-    first: &Sweep,
-    fresh: &[Sweep],
-    judgement: &Judgement,
-    requests: &[AcceptRequest],
-) -> Result<Option<String>, PipelineError> {
-    let bad = |v: &&Verdict| {
-        matches!(v.verdict, VerdictKind::Regressed | VerdictKind::MeasurementFailed | VerdictKind::Missing)
-    };
-    let mut bad = judgement.verdicts.iter().filter(bad).peekable();
-    if requests.is_empty() || bad.peek().is_none() || first.partial {
-        return Ok(None);
-    }
-    let asked = |v: &Verdict| {
-        v.verdict == VerdictKind::Regressed && requests.iter().any(|r| r.metrics.contains(&name_of(v)))
-    };
-    if let Some(other) = bad.find(|v| !asked(v)) {
-        return Ok(Some(format!(
-            "not accepted: {} is {} and not among what tollgate:accept asks for",
-            name_of(other),
-            other.verdict.as_str()
-        )));
-    }
-    let store = wiring::store(config);
-    let issues: Vec<String> = requests.iter().map(|r| format!("#{}", r.issue)).collect();
-    let reason = format!("the label tollgate:accept on {}", issues.join(", "));
-    let changed = [VerdictKind::Regressed, VerdictKind::Suspected, VerdictKind::Improved];
-    let mut regimes = series(judgement, &changed);
-    let mut path = None;
-    for sweep in std::iter::once(first).chain(fresh) {
-        let accepted = AcceptedBy {
-            at: Utc::now(),
-            by: "gate".to_owned(),
-            reason: reason.clone(),
-            // The first takes them all.
-            regimes: std::mem::take(&mut regimes),
-        };
-        let stored = store.accept(sweep.clone(), accepted)?;
-        path.get_or_insert(stored);
-    }
-    let path = path.map(|p| p.display().to_string()).unwrap_or_default();
-    Ok(Some(format!("accepted as baseline: {path}, by {reason}")))
 }
 
 /// Why a gate does not accept, if so.
@@ -124,7 +71,7 @@ fn obstacle(config: &Config, first: &Sweep, judgement: &Judgement) -> Option<Str
     if let Some(kind) = bad.into_iter().find(|k| number(*k) > 0) {
         return Some(format!("{} {}; if it is right, {by_hand}", number(kind), kind.as_str()));
     }
-    if moved_as_a_whole(first, judgement) {
+    if moved_as_a_whole(first, judgement, &[VerdictKind::Improved]) {
         return Some(format!(
             "it moved as a whole, which no other sweep confirmed; if it is right, {by_hand}"
         ));
@@ -139,16 +86,15 @@ fn obstacle(config: &Config, first: &Sweep, judgement: &Judgement) -> Option<Str
     (judgement.decision == Decision::NotMeasured).then(|| "nothing was measured".to_owned())
 }
 
-/// Whether so much of an environment, or of native, moved in a sweep that it would spoil a baseline. An improvement of a
-/// whole environment that was confirmed does not.
-fn moved_as_a_whole(sweep: &Sweep, judgement: &Judgement) -> bool {
-    let confirmed = |environment: &EnvironmentName| {
-        let mut improved =
-            judgement.verdicts.iter().filter(|v| v.common && v.verdict == VerdictKind::Improved);
-        improved.any(|v| v.environment == *environment)
+/// Whether so much of an environment, or of native, moved in a sweep that it would spoil a baseline. A move of a whole
+/// environment that was confirmed as one of the `welcome` verdicts does not.
+fn moved_as_a_whole(sweep: &Sweep, judgement: &Judgement, welcome: &[VerdictKind]) -> bool {
+    let confirmed = |c: &CommonMode| {
+        let kind = if c.worse { VerdictKind::Regressed } else { VerdictKind::Improved };
+        let mut whole = judgement.verdicts.iter().filter(|v| v.common && v.verdict == kind);
+        welcome.contains(&kind) && whole.any(|v| v.environment == c.environment)
     };
-    let moved = judgement.common.iter().filter(|c| c.sweep == sweep.sweep);
-    moved.into_iter().any(|c| c.worse || !confirmed(&c.environment))
+    judgement.common.iter().filter(|c| c.sweep == sweep.sweep).any(|c| !confirmed(c))
 }
 
 /// Whether fresh sweeps, too, saw a rise by the threshold that they could not prove: no baseline for what comes.
@@ -186,7 +132,7 @@ pub fn by_hand(
     let baselines = store.baselines(&first.host_class, &first.profile)?;
     let judgement = judge_sweeps(&baselines, &sweeps, &policy::load(config)?);
     let changed = [VerdictKind::Regressed, VerdictKind::Suspected, VerdictKind::Improved];
-    let mut regimes = series(&judgement, &changed);
+    let mut regimes = series(&judgement, |v| changed.contains(&v.verdict));
     let new = regimes.len();
     let mut paths = Vec::new();
     for sweep in sweeps {
@@ -202,13 +148,13 @@ pub fn by_hand(
     Ok((paths, new))
 }
 
-/// The series with one of these verdicts.
-fn series(judgement: &Judgement, kinds: &[VerdictKind]) -> Vec<SeriesKey> {
+/// The series whose verdict is meant.
+fn series(judgement: &Judgement, meant: impl Fn(&Verdict) -> bool) -> Vec<SeriesKey> {
     let key = |v: &Verdict| SeriesKey {
         metric: MetricKey::new(&v.workload, &v.case, &v.metric),
         environment: v.environment.clone(),
     };
-    judgement.verdicts.iter().filter(|v| kinds.contains(&v.verdict)).map(key).collect()
+    judgement.verdicts.iter().filter(|v| meant(v)).map(key).collect()
 }
 
 #[cfg(test)]

@@ -64,9 +64,7 @@ pub async fn gate(
             let enough =
                 comparable(config, profile, &baselines, image).len() >= config.gate.min_baseline as usize;
             if enough && changes(&baselines, &now).is_empty() {
-                // Nothing was swept, so nothing failed.
-                let profile = profile.as_str();
-                return Ok(GateResult::without_sweep(Decision::Pass, class, profile, now, None));
+                return Ok(GateResult::unchanged(class, profile.as_str(), now));
             }
         }
         // A part of the profile has not all the cases that would pay for others.
@@ -131,13 +129,13 @@ fn conclude(
     let Confirmed { judgement, fresh, confirmation } = confirmed;
     let store = wiring::store(config);
     let changed = changes(baselines, &first.fingerprint);
-    let baseline = if conditions.record {
+    let (baseline, accepted_issues) = if conditions.record {
         match accept::by_request(config, first, &fresh, &judgement, &conditions.accept)? {
-            Some(accepted) => accepted,
-            None => accept::by_gate(config, first, &fresh, &judgement)?,
+            Some(answer) => (answer.said, answer.issues),
+            None => (accept::by_gate(config, first, &fresh, &judgement)?, Vec::new()),
         }
     } else {
-        "not accepted: --no-record".to_owned()
+        ("not accepted: --no-record".to_owned(), Vec::new())
     };
     // Read anew: these sweeps may be among them now.
     let accepted = store.baselines(&first.host_class, &first.profile)?;
@@ -145,7 +143,7 @@ fn conclude(
     let summary = cells(first);
     let result = GateResult::of_sweep(first, judgement, changed, summary, Some(baseline));
     let self_test = self_test::of(baselines, policy);
-    Ok(GateResult { confirmation, self_test, ..result })
+    Ok(GateResult { accepted_issues, confirmation, self_test, ..result })
 }
 
 /// Rounds of the cases that get another number than the profile's: where the last verdicts were least sure.

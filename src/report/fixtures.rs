@@ -236,6 +236,8 @@ fn base(judgement: Judgement, cells: Vec<CellSummary>) -> GateResult {
             harness: Harness { starting_s: 30.0, preparing_s: 31.0, warming_up_s: 20.5, stopping_s: 8.0 },
         },
         baseline: Some("accepted: nothing regressed".into()),
+        failed_at: None,
+        accepted_issues: Vec::new(),
         reason: None,
         confirmation: None,
         self_test: None,

@@ -11,6 +11,8 @@ use std::process::Command;
 
 const EXAMPLE: &str = "baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json";
 const WORKLOADS: [&str; 3] = ["rr", "redis", "fio"];
+/// A configuration whose smoke profile is what is recorded.
+pub const PROFILE: &str = "[profile.smoke]\nworkloads = [\"rr\", \"redis\", \"fio\"]\n";
 
 /// What distinguishes a sweep.
 #[derive(Clone, Copy)]

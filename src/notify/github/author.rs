@@ -8,6 +8,12 @@ pub(super) struct User {
     login: String,
 }
 
+impl User {
+    pub(super) fn login(&self) -> &str {
+        &self.login
+    }
+}
+
 /// Whether `user` is `login`; GitHub ignores case.
 pub(super) fn by(user: Option<&User>, login: &str) -> bool {
     user.is_some_and(|user| user.login.eq_ignore_ascii_case(login))

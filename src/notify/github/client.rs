@@ -11,7 +11,8 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{fmt, sync::Arc, time::Duration};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{fmt, time::Duration};
 use tokio::sync::OnceCell;
 
 /// Name of the account that a job's own token writes as.
@@ -25,12 +26,16 @@ pub struct Client {
     repository: Repository,
     limits: Limits,
     secret: Secret,
+    /// The tokens that an App's installation gave, newest last.
+    tokens: Mutex<Vec<Secret>>,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
     door: Octocrab,
     is_app: bool,
     installation: OnceCell<Installation>,
     login: OnceCell<String>,
+    /// The author of what was written, where that is not whom `login` says.
+    author: OnceLock<String>,
 }
 
 struct Installation {
@@ -64,7 +69,21 @@ impl Client {
         let is_app = matches!(auth, Auth::App { .. });
         let login = OnceCell::new_with(login);
         let installation = OnceCell::new();
-        Ok(Self { base, repository, limits, secret, clock, backoff, door, is_app, installation, login })
+        let (tokens, author) = (Mutex::default(), OnceLock::new());
+        Ok(Self {
+            base,
+            repository,
+            limits,
+            secret,
+            tokens,
+            clock,
+            backoff,
+            door,
+            is_app,
+            installation,
+            login,
+            author,
+        })
     }
 
     /// The repository.
@@ -164,7 +183,7 @@ impl Client {
             let answer = match transport::exchange(door, call, self.limits.request_timeout).await {
                 Ok(answer) => answer,
                 Err(Lost::NotSent(cause)) => {
-                    return Err(WriteError::NotSent { request, cause: self.secret.hide(&cause) });
+                    return Err(WriteError::NotSent { request, cause: self.hide(&cause) });
                 }
                 Err(Lost::Sent(cause)) => return Err(self.ambiguous(request, &cause)),
             };
@@ -231,7 +250,15 @@ impl Client {
                 Err(error) => Err(error),
             }
         };
+        if let Some(author) = self.author.get() {
+            return Ok(author);
+        }
         self.login.get_or_try_init(find).await.map(String::as_str)
+    }
+
+    /// From now on [`Client::login`] is the author of what was really written.
+    pub(super) fn is_called(&self, author: &str) {
+        self.author.get_or_init(|| author.to_owned());
     }
 
     /// Who talks: the token, or the installation with a token that is good for a while.
@@ -240,7 +267,13 @@ impl Client {
             return Ok(&self.door);
         }
         let door = &self.installation().await?.door;
-        self.repeat(door, Call::Token, "POST /app/installations/access_tokens").await?;
+        let answer = self.repeat(door, Call::Token, "POST /app/installations/access_tokens").await?;
+        if let Some(token) = answer.token {
+            let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+            if !tokens.contains(&token) {
+                tokens.push(token);
+            }
+        }
         Ok(door)
     }
 
@@ -309,10 +342,10 @@ impl Client {
             let wait = self.backoff.after(attempt);
             let spent = since(began, later(self.clock.now(), wait)).saturating_sub(waited);
             if attempt >= self.limits.attempts || spent > self.limits.total_time {
-                let cause = self.secret.hide(&cause);
+                let cause = self.hide(&cause);
                 return Err(ReadError::Unanswered { request: request.to_owned(), attempts: attempt, cause });
             }
-            tracing::debug!(attempt, "{request}: {}", self.secret.hide(&cause));
+            tracing::debug!(attempt, "{request}: {}", self.hide(&cause));
             self.clock.sleep(wait).await;
         }
     }
@@ -351,7 +384,7 @@ impl Client {
     }
 
     fn named(&self, method: &Method, path: &str) -> String {
-        self.secret.hide(&format!("{method} {path}"))
+        self.hide(&format!("{method} {path}"))
     }
 
     fn parse<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, ReadError> {
@@ -359,26 +392,32 @@ impl Client {
     }
 
     fn unexpected(&self, path: &str, cause: &str) -> ReadError {
-        ReadError::Unexpected { request: self.named(&Method::GET, path), cause: self.secret.hide(cause) }
+        ReadError::Unexpected { request: self.named(&Method::GET, path), cause: self.hide(cause) }
     }
 
     fn ambiguous(&self, request: String, cause: &str) -> WriteError {
-        WriteError::Ambiguous { request, cause: self.secret.hide(cause) }
+        WriteError::Ambiguous { request, cause: self.hide(cause) }
+    }
+
+    /// A text without any secret of this client's.
+    fn hide(&self, text: &str) -> String {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.iter().fold(self.secret.hide(text), |text, token| token.hide(&text))
     }
 
     fn said(&self, answer: &Answer) -> String {
         match policy::message(&answer.body) {
             said if said.is_empty() => format!("status {}", answer.status),
-            said => self.secret.hide(&format!("status {} ({said})", answer.status)),
+            said => self.hide(&format!("status {} ({said})", answer.status)),
         }
     }
 
     fn refusal(&self, request: &str, answer: &Answer) -> super::error::Refusal {
         let mut refusal = policy::refusal(request, answer);
-        refusal.message = self.secret.hide(&refusal.message);
+        refusal.message = self.hide(&refusal.message);
         for field in &mut refusal.fields {
             for text in [&mut field.resource, &mut field.field, &mut field.code, &mut field.message] {
-                *text = self.secret.hide(text);
+                *text = self.hide(text);
             }
         }
         refusal

@@ -3,17 +3,21 @@
 //! Every change looks first. A comment goes before the state that it tells of, and carries that state in its marker, so
 //! that a run which dies between the two leaves work that the next one finishes without saying anything twice.
 
+mod board;
+mod open;
+
+pub use board::{Board, board};
+
 use super::author::{User, by};
 use super::client::Client;
-use super::error::{GithubError, WriteError};
+use super::error::{GithubError, ReadError};
 use super::labels::{self, Label};
 use crate::alert::render::{Context, TemplateError, Templates, event_state, with_marker};
-use crate::alert::{Action, Closing, Kind, Marker, Phase, ShownIssue, StateReason};
-use chrono::{DateTime, Utc};
+use crate::alert::{Action, Closing, Kind, Marker, Phase};
+use board::Issue;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// The label of every issue of ours.
 pub const LABEL: &str = "tollgate";
@@ -33,14 +37,6 @@ pub enum IssueError {
     Template(#[from] TemplateError),
 }
 
-/// Our issues as the repository shows them.
-#[derive(Debug, Clone, Default)]
-pub struct Board {
-    /// All of them, open and closed.
-    pub issues: Vec<ShownIssue>,
-    bodies: BTreeMap<u64, String>,
-}
-
 /// An issue that was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -48,80 +44,25 @@ pub struct Changed {
     pub number: u64,
     /// Its page.
     pub url: String,
+    /// Why the next run would not know it again, and what to do, if so.
+    pub trouble: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Issue {
-    number: u64,
-    html_url: String,
-    state: String,
-    #[serde(default)]
-    state_reason: Option<String>,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    user: Option<User>,
-    #[serde(default)]
-    labels: Vec<Value>,
-    #[serde(default)]
-    closed_at: Option<DateTime<Utc>>,
-    #[serde(default)]
-    pull_request: Option<Value>,
+/// What became of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// Done, now or by an earlier attempt.
+    Done(Changed),
+    /// The issue is not there any more: a person deleted or moved it.
+    Gone,
+    /// Somebody closed or reopened it since the board was read: decide again.
+    Overtaken,
 }
 
 #[derive(Debug, Deserialize)]
 struct Comment {
     body: Option<String>,
     user: Option<User>,
-}
-
-impl Issue {
-    fn has(&self, label: &str) -> bool {
-        // A label is its name, or an object with it.
-        let name = |l: &'_ Value| l.as_str().or(l["name"].as_str()).map(str::to_lowercase);
-        self.labels.iter().filter_map(name).any(|n| n == label)
-    }
-
-    /// The issue as the machine sees it, when it is one of ours. Anybody can paste a marker.
-    fn shown(&self, login: &str) -> Option<ShownIssue> {
-        if self.pull_request.is_some() || !by(self.user.as_ref(), login) {
-            return None;
-        }
-        let marker = Marker::read(self.body.as_deref()?).filter(|m| m.kind == Kind::Issue)?;
-        let Some(record) = marker.record() else {
-            tracing::warn!(issue = self.number, "its marker was changed by hand, so that it is left alone");
-            return None;
-        };
-        Some(ShownIssue {
-            number: self.number,
-            open: self.state == "open",
-            reason: match self.state_reason.as_deref() {
-                Some("completed") => Some(StateReason::Completed),
-                Some("not_planned") => Some(StateReason::NotPlanned),
-                Some("duplicate") => Some(StateReason::Duplicate),
-                _ => None,
-            },
-            closed_at: self.closed_at,
-            accept: self.has(ACCEPT),
-            state: marker.state,
-            record,
-        })
-    }
-}
-
-/// Reads the board: everything with our label, not by search, which is late.
-pub async fn board(client: &Client) -> Result<Board, GithubError> {
-    let login = client.login().await?;
-    let query = [("labels", LABEL), ("state", "all")];
-    let listed: Vec<Issue> = client.get_all(&client.repo("issues"), &query, PAGES).await?;
-    let mut board = Board::default();
-    for issue in listed {
-        if let Some(shown) = issue.shown(login) {
-            board.issues.push(shown);
-            board.bodies.insert(issue.number, issue.body.unwrap_or_default());
-        }
-    }
-    Ok(board)
 }
 
 /// Makes our labels when they are missing. Without the permission they are made with the first issue, without colours.
@@ -144,45 +85,78 @@ pub async fn ensure_labels(client: &Client) -> Result<(), GithubError> {
     }
 }
 
-/// Does one thing that was decided from `board`. `None` when the issue is gone: a person deleted or moved it.
+/// Does one thing that was decided from `board`.
 pub async fn apply(
     client: &Client,
     board: &Board,
     action: &Action<'_>,
     templates: &Templates,
     context: &Context<'_>,
-) -> Result<Option<Changed>, IssueError> {
-    let Some(number) = action.number else { return open(client, action, templates, context).await.map(Some) };
+) -> Result<Applied, IssueError> {
+    let Some(number) = action.number else {
+        return open::open(client, action, templates, context).await.map(Applied::Done);
+    };
     if let Some(comment) = templates.comment(action, context)? {
         match say(client, number, &comment, &event_state(action)).await {
-            Err(error) if is_gone(client, number, &error).await? => return Ok(None),
+            Err(error) if is_gone(client, number, &error).await? => return Ok(Applied::Gone),
             result => result?,
         }
     }
     let mut change = json!({});
     if action.group.is_empty() && action.trouble.is_none() {
-        let old = board.bodies.get(&number).map_or("", String::as_str);
-        change["body"] = json!(with_marker(old, &action.record));
+        change["body"] = json!(with_marker(board.body(number), &action.record));
     } else {
         let issue = templates.issue(action, context)?;
         change["title"] = json!(issue.title);
         change["body"] = json!(issue.body);
     }
+    let was_open = board.is_open(number);
+    Ok(client.settle(async || patch(client, number, was_open, action, change.clone()).await).await?)
+}
+
+/// Writes a change of an issue, unless it is done already or a person was faster.
+async fn patch(
+    client: &Client,
+    number: u64,
+    was_open: bool,
+    action: &Action<'_>,
+    mut change: Value,
+) -> Result<Applied, GithubError> {
+    let Some(present) = find(client, number).await? else { return Ok(Applied::Gone) };
+    let done = |url: String| Applied::Done(Changed { number, url, trouble: None });
     let (state, reason) = match action.record.phase {
         Phase::Open => ("open", "reopened"),
         Phase::Closed(Closing::Duplicate) => ("closed", "duplicate"),
         Phase::Closed(_) => ("closed", "completed"),
     };
-    let was_open = board.issues.iter().find(|i| i.number == number).is_some_and(|i| i.open);
-    if was_open != (state == "open") {
+    let opens = state == "open";
+    if present.is_open() == opens && present.marker().as_ref() == Some(&Marker::of(&action.record)) {
+        return Ok(done(present.html_url));
+    }
+    if present.is_open() != was_open {
+        return Ok(Applied::Overtaken);
+    }
+    if was_open != opens {
         change["state"] = json!(state);
         change["state_reason"] = json!(reason);
+        // What was accepted once is no consent to what comes later.
+        if present.has(ACCEPT) {
+            let kept = present.labels().filter(|name| !name.eq_ignore_ascii_case(ACCEPT));
+            change["labels"] = json!(kept.collect::<Vec<_>>());
+        }
     }
     let path = client.repo(&format!("issues/{number}"));
-    let patched = client.settle(async || Ok(client.write(Method::PATCH, &path, &change).await?)).await;
-    match patched {
-        Err(error) if is_gone(client, number, &error).await? => Ok(None),
-        answer => Ok(Some(Changed { number, url: url(&answer?, client, number) })),
+    match client.write(Method::PATCH, &path, &change).await.map_err(GithubError::from) {
+        Err(error) if is_gone(client, number, &error).await? => Ok(Applied::Gone),
+        answer => Ok(done(url(&answer?, client, number))),
+    }
+}
+
+/// An issue; none when it is gone.
+async fn find(client: &Client, number: u64) -> Result<Option<Issue>, ReadError> {
+    match client.find::<Issue>(&client.repo(&format!("issues/{number}")), &[]).await {
+        Err(ReadError::Refused(refusal)) if refusal.status == 410 => Ok(None),
+        found => found,
     }
 }
 
@@ -192,57 +166,12 @@ async fn is_gone(client: &Client, number: u64, error: &GithubError) -> Result<bo
     if !matches!(error.status(), Some(404 | 410)) {
         return Ok(false);
     }
-    match client.find::<Issue>(&client.repo(&format!("issues/{number}")), &[]).await {
-        Ok(found) => Ok(found.is_none()),
-        Err(error) => match GithubError::from(error) {
-            gone if gone.status() == Some(410) => Ok(true),
-            error => Err(error),
-        },
-    }
+    Ok(find(client, number).await?.is_none())
 }
 
 fn url(answer: &Value, client: &Client, number: u64) -> String {
     let fallback = || format!("{}#{number}", client.repository());
     answer["html_url"].as_str().map_or_else(fallback, str::to_owned)
-}
-
-/// Opens an issue, unless one with its key is open already: after a lost answer, or by another runner.
-async fn open(
-    client: &Client,
-    action: &Action<'_>,
-    templates: &Templates,
-    context: &Context<'_>,
-) -> Result<Changed, IssueError> {
-    let issue = templates.issue(action, context)?;
-    let key = action.record.key.to_string();
-    let path = client.repo("issues");
-    let body = json!({ "title": issue.title, "body": issue.body, "labels": [LABEL] });
-    let mut again = false;
-    let step = async || {
-        if std::mem::replace(&mut again, true)
-            && let Some(found) = find_open(client, &key).await?
-        {
-            return Ok(found);
-        }
-        let answer = client.write(Method::POST, &path, &body).await?;
-        let number = answer["number"].as_u64().ok_or_else(|| WriteError::Ambiguous {
-            request: format!("POST {path}"),
-            cause: "the answer names no issue".to_owned(),
-        })?;
-        Ok(Changed { number, url: url(&answer, client, number) })
-    };
-    Ok(client.settle(step).await?)
-}
-
-/// The oldest open issue of ours with this key.
-async fn find_open(client: &Client, key: &str) -> Result<Option<Changed>, GithubError> {
-    let login = client.login().await?;
-    let query = [("labels", LABEL), ("state", "open")];
-    let listed: Vec<Issue> = client.get_all(&client.repo("issues"), &query, PAGES).await?;
-    let ours = listed
-        .into_iter()
-        .filter(|i| i.shown(login).is_some_and(|shown| shown.record.key.to_string() == key));
-    Ok(ours.min_by_key(|i| i.number).map(|i| Changed { number: i.number, url: i.html_url }))
 }
 
 /// Comments, unless a comment of ours tells of this state already.

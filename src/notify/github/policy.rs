@@ -2,6 +2,7 @@
 
 use super::error::{FieldError, Refusal};
 use crate::notify::pace::later;
+use crate::notify::secret::Secret;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub(super) struct Answer {
     pub link: Option<String>,
     pub location: Option<String>,
     pub body: String,
+    /// The token that it gave, so that it can be hidden.
+    pub token: Option<Secret>,
 }
 
 /// What it means.
@@ -202,6 +205,7 @@ mod tests {
             let answer = Answer {
                 retry_after: Some(number.clone()), remaining: Some("0".into()), reset: Some(number),
                 date: Some(text.clone()), link: Some(text.clone()), location: Some(text.clone()), body, status,
+                ..Answer::default()
             };
             let _ = until(now(), wait(&answer, now()));
             let _ = (meaning(&answer, now()), next_link(&text));

@@ -6,13 +6,15 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
+use sha1::{Digest as _, Sha1};
+use std::fmt::Write as _;
 
 /// A file as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedFile {
     /// Path in the repository.
     pub path: String,
-    /// Its whole text, below 1 MB, which is what GitHub gives back for comparison.
+    /// Its whole text.
     pub text: String,
     /// Message of the commit that writes it.
     pub message: String,
@@ -51,8 +53,21 @@ pub struct PullRequest {
     pub number: u64,
     /// Its page.
     pub url: String,
-    /// Whether it was opened now.
-    pub opened: bool,
+    /// What became of it.
+    pub state: PullState,
+}
+
+/// What became of a proposal's pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullState {
+    /// It was opened now.
+    Opened,
+    /// It was open, and its text was written anew.
+    Updated,
+    /// It was open, and says what it should.
+    Unchanged,
+    /// A person closed it, and there is nothing new to propose.
+    Declined,
 }
 
 #[derive(Deserialize)]
@@ -68,15 +83,23 @@ struct Object {
 #[derive(Deserialize)]
 struct Content {
     sha: String,
-    #[serde(rename = "content")]
-    text: Option<String>,
-    encoding: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Pull {
     number: u64,
     html_url: String,
+    state: String,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    merged_at: Option<String>,
+}
+
+impl Pull {
+    fn shown(&self) -> PullRequest {
+        PullRequest { number: self.number, url: self.html_url.clone(), state: PullState::Unchanged }
+    }
 }
 
 /// Proposes. Every step looks first, so that a step whose answer was lost, and a second runner, do no harm.
@@ -92,7 +115,8 @@ pub async fn propose(client: &Client, proposal: &Proposal) -> Result<Proposed, G
             done.written.push(file.path.clone());
         }
     }
-    done.pull_request = Some(client.settle(async || pull_request(client, proposal).await).await?);
+    let is_new = !done.written.is_empty();
+    done.pull_request = Some(client.settle(async || pull_request(client, proposal, is_new).await).await?);
     Ok(done)
 }
 
@@ -112,25 +136,30 @@ fn check(proposal: &Proposal) -> Result<(), GithubError> {
 
 async fn differs(client: &Client, branch: &str, files: &[ProposedFile]) -> Result<bool, GithubError> {
     for file in files {
-        if content(client, branch, &file.path).await?.is_none_or(|(_, text)| text != file.text.as_bytes()) {
+        if blob(client, branch, &file.path).await?.is_none_or(|sha| sha != blob_of(&file.text)) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Blob and bytes of a file on a branch; none when it is not there.
-async fn content(client: &Client, branch: &str, path: &str) -> Result<Option<(String, Vec<u8>)>, ReadError> {
+/// The name of a file's blob on a branch; none when it is not there. It says whether the file is the same whatever its
+/// size: above 1 MB GitHub does not give its text.
+async fn blob(client: &Client, branch: &str, path: &str) -> Result<Option<String>, ReadError> {
     let path = client.repo(&format!("contents/{path}"));
-    let Some(found) = client.find::<Content>(&path, &[("ref", branch)]).await? else { return Ok(None) };
-    let unexpected =
-        |cause: &str| ReadError::Unexpected { request: format!("GET {path}"), cause: cause.to_owned() };
-    if found.encoding.as_deref() != Some("base64") {
-        return Err(unexpected("the file is over 1 MB, too large to compare"));
-    }
-    let text: String = found.text.unwrap_or_default().split_whitespace().collect();
-    let bytes = BASE64_STANDARD.decode(text).map_err(|_| unexpected("its content is not base64"))?;
-    Ok(Some((found.sha, bytes)))
+    Ok(client.find::<Content>(&path, &[("ref", branch)]).await?.map(|found| found.sha))
+}
+
+/// The name that git gives to a blob of this text (gitformat-pack, "Object names"; `git hash-object`).
+fn blob_of(text: &str) -> String {
+    let mut hash = Sha1::new();
+    hash.update(format!("blob {}\0", text.len()));
+    hash.update(text);
+    hash.finalize().iter().fold(String::with_capacity(40), |mut name, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
 }
 
 /// Makes the branch from its base when it is missing.
@@ -150,8 +179,8 @@ async fn branch(client: &Client, proposal: &Proposal) -> Result<bool, GithubErro
 
 /// Writes the file when it is another on the branch.
 async fn write_file(client: &Client, branch: &str, file: &ProposedFile) -> Result<bool, GithubError> {
-    let present = content(client, branch, &file.path).await?;
-    if present.as_ref().is_some_and(|(_, bytes)| bytes == file.text.as_bytes()) {
+    let present = blob(client, branch, &file.path).await?;
+    if present.as_ref().is_some_and(|sha| *sha == blob_of(&file.text)) {
         return Ok(false);
     }
     let mut body = json!({
@@ -159,7 +188,7 @@ async fn write_file(client: &Client, branch: &str, file: &ProposedFile) -> Resul
         "content": BASE64_STANDARD.encode(&file.text),
         "branch": branch,
     });
-    if let Some((sha, _)) = present {
+    if let Some(sha) = present {
         body["sha"] = json!(sha);
     }
     let path = client.repo(&format!("contents/{}", file.path));
@@ -174,14 +203,23 @@ async fn write_file(client: &Client, branch: &str, file: &ProposedFile) -> Resul
     }
 }
 
-/// The open pull request of the branch, opened when there is none.
-async fn pull_request(client: &Client, proposal: &Proposal) -> Result<PullRequest, GithubError> {
+/// The pull request of the branch: the open one, with its text as it should be; else a new one. `is_new`: whether the branch
+/// got anything now. Without that, one that a person closed stays closed.
+async fn pull_request(
+    client: &Client,
+    proposal: &Proposal,
+    is_new: bool,
+) -> Result<PullRequest, GithubError> {
     let path = client.repo("pulls");
     let head = format!("{}:{}", client.repository().owner, proposal.branch);
-    let query = [("state", "open"), ("head", head.as_str()), ("base", proposal.base.as_str())];
-    let open: Vec<Pull> = client.get_all(&path, &query, 5).await?;
-    if let Some(pull) = open.into_iter().min_by_key(|pull| pull.number) {
-        return Ok(PullRequest { number: pull.number, url: pull.html_url, opened: false });
+    let query = [("state", "all"), ("head", head.as_str()), ("base", proposal.base.as_str())];
+    let pulls: Vec<Pull> = client.get_all(&path, &query, 5).await?;
+    if let Some(pull) = pulls.iter().filter(|p| p.state == "open").min_by_key(|p| p.number) {
+        return Ok(PullRequest { state: refresh(client, proposal, pull).await?, ..pull.shown() });
+    }
+    let newest = pulls.iter().max_by_key(|p| p.number);
+    if let Some(declined) = newest.filter(|p| p.merged_at.is_none() && !is_new) {
+        return Ok(PullRequest { state: PullState::Declined, ..declined.shown() });
     }
     let body = json!({
         "title": proposal.title,
@@ -193,7 +231,7 @@ async fn pull_request(client: &Client, proposal: &Proposal) -> Result<PullReques
     match client.write(Method::POST, &path, &body).await {
         Ok(answer) => {
             let pull: Pull = serde_json::from_value(answer).map_err(|e| lost(e.to_string()))?;
-            Ok(PullRequest { number: pull.number, url: pull.html_url, opened: true })
+            Ok(PullRequest { state: PullState::Opened, ..pull.shown() })
         }
         // Another runner was faster: look again.
         Err(WriteError::Refused(refusal)) if refusal.says("already exists") => {
@@ -203,9 +241,30 @@ async fn pull_request(client: &Client, proposal: &Proposal) -> Result<PullReques
     }
 }
 
+/// Gives an open pull request the text that says what it holds now. A pull request is an issue, too.
+async fn refresh(client: &Client, proposal: &Proposal, pull: &Pull) -> Result<PullState, GithubError> {
+    let same = |shown: Option<&str>| {
+        // GitHub may give the line ends of a browser back.
+        shown.unwrap_or_default().lines().eq(proposal.body.lines())
+    };
+    if same(pull.body.as_deref()) {
+        return Ok(PullState::Unchanged);
+    }
+    let path = client.repo(&format!("issues/{}", pull.number));
+    client.write(Method::PATCH, &path, &json!({ "body": proposal.body })).await?;
+    Ok(PullState::Updated)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_blob_has_the_name_that_git_gives_it() {
+        // `git hash-object` of an empty file, and of `hello\n`.
+        assert_eq!(blob_of(""), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+        assert_eq!(blob_of("hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
+    }
 
     #[test]
     fn paths_that_a_url_would_change_are_refused() {

@@ -5,6 +5,7 @@ use super::policy::{Answer, one_line};
 use super::settings::Limits;
 use crate::notify::secret::Secret;
 use octocrab::models::{AppId, InstallationId};
+use octocrab::secrecy::ExposeSecret as _;
 use octocrab::{Octocrab, OctocrabBuilder};
 use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Method, Url};
@@ -122,7 +123,10 @@ async fn perform(crab: &Octocrab, call: Call<'_>) -> Result<Answer, Lost> {
 /// Asks for an installation's token unless the present one is good for two minutes more.
 async fn token(crab: &Octocrab) -> Result<Answer, Lost> {
     match crab.installation_token_with_buffer(chrono::Duration::minutes(2)).await {
-        Ok(_) => Ok(Answer { status: 200, ..Answer::default() }),
+        Ok(token) => {
+            let token = Some(Secret::new(token.expose_secret()));
+            Ok(Answer { status: 200, token, ..Answer::default() })
+        }
         Err(octocrab::Error::GitHub { source, .. }) => Ok(of_error(&source)),
         Err(error) => Err(lost(&error)),
     }
@@ -146,6 +150,7 @@ fn of_headers(status: u16, headers: &HeaderMap) -> Answer {
         link: text("link"),
         location: text("location"),
         body: String::new(),
+        token: None,
     }
 }
 

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// Larger than any job; a larger file is damaged.
-const LARGEST: u64 = 16 << 20;
+/// Larger than any job: twice the largest result that is read, with room for what is kept beside it; a larger file is
+/// damaged.
+const LARGEST: u64 = 72 << 20;
 /// How long one change of another process is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is tried meanwhile.

@@ -45,6 +45,19 @@ fn a_number_is_never_given_twice() {
 }
 
 #[test]
+fn a_job_goes_on_with_what_was_found_out() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let outbox = Outbox::new(dir.path());
+    let id = outbox.push("r", json!({ "done": [] }), at()).expect("pushed");
+    let turn = outbox.turn().expect("free");
+    turn.failed(id, "once", at()).expect("noted");
+    turn.update(id, json!({ "done": [1] })).expect("kept");
+    let entry = turn.all().expect("readable").jobs.remove(0);
+    assert_eq!((entry.job, entry.attempts), (json!({ "done": [1] }), 1));
+    assert!(matches!(turn.update(9, json!(0)), Err(OutboxError::Gone { id: 9 })));
+}
+
+#[test]
 fn a_failure_is_counted_and_its_secrets_are_hidden() {
     let dir = tempfile::tempdir().expect("tempdir");
     let outbox = Outbox::new(dir.path()).hiding([Secret::new("ghp_secret")]);

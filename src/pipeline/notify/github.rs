@@ -1,17 +1,18 @@
 //! A result on GitHub.
 
+use super::telling::Telling;
 use super::{Job, Notifier, NotifyError, Place, Report};
 use crate::alert::check as said;
 use crate::alert::render::{Context, title};
-use crate::alert::{Action, Kind, Marker, Phase, Situation, Transition, decide, digest, findings};
-use crate::model::{GateResult, HostClass};
+use crate::alert::{Action, Kind, Marker, Situation, Transition, decide, digest, findings};
+use crate::model::HostClass;
 use crate::notify::github::check::{self, Annotation, CheckReport, Level, Shown};
-use crate::notify::github::issues::{self, Board};
+use crate::notify::github::issues::{self, Applied, Board};
 use crate::notify::github::pull_request::{self, Done, Sticky};
 use crate::notify::github::{Client, GithubError};
-use crate::notify::outbox::Turn;
 use crate::pipeline::accept::AcceptRequest;
 use crate::report;
+use std::collections::BTreeSet;
 
 /// A view of the issues may be old: another runner may have opened one since. So often it is read again.
 const LOOKS: usize = 3;
@@ -28,58 +29,87 @@ pub async fn accept_requests(
     let asked = board.issues.into_iter().filter(|i| {
         i.open && i.accept && i.record.key.host_class == *host_class && i.record.key.profile == profile
     });
-    Ok(asked.map(|i| AcceptRequest { issue: i.number, metrics: i.record.metrics }).collect())
+    let request = |i: crate::alert::ShownIssue| AcceptRequest {
+        issue: i.number,
+        is_drift: matches!(i.record.key.scope, crate::alert::Scope::Drift { .. }),
+        metrics: i.record.metrics,
+    };
+    Ok(asked.map(request).collect())
+}
+
+/// The first thing that was refused, while the others went on.
+#[derive(Default)]
+struct Refused(Option<NotifyError>);
+
+impl Refused {
+    /// Whether a step went well; an error that would stop the others, too, ends it all.
+    fn take<T>(&mut self, step: Result<T, NotifyError>) -> Result<Option<T>, NotifyError> {
+        match step {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if error.is_refusal() => {
+                self.0.get_or_insert(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn end(self) -> Result<(), NotifyError> {
+        self.0.map_or(Ok(()), Err)
+    }
 }
 
 impl Notifier {
-    /// Says a result where it belongs. `begun`: an earlier run may have said a part of it.
+    /// Says a result where it belongs. What is refused of it does not keep the rest from being said.
     pub(super) async fn to_github(
         &self,
-        turn: &Turn<'_>,
-        job: &Job,
-        begun: bool,
+        mut telling: Telling<'_>,
         report: &mut Report,
     ) -> Result<(), NotifyError> {
         let client = self.github.as_ref().ok_or(NotifyError::NoGithub)?;
-        let sha = match &job.place {
+        let mut refused = Refused::default();
+        let sha = match telling.place(Some(client)).await? {
             Place::Issues { head_sha } => {
-                self.issues(client, turn, job, begun, report).await?;
-                head_sha.as_deref()
+                let told = self.issues(client, &mut telling, report).await;
+                refused.take(told)?;
+                head_sha
             }
             Place::PullRequests { numbers, head_sha } => {
-                for number in numbers {
-                    self.comment(client, job, *number, report).await?;
+                for number in &numbers {
+                    let told = self.comment(client, &telling.job, *number, report).await;
+                    refused.take(told)?;
                 }
                 if numbers.is_empty() {
                     report.silent.push("no open pull request has this commit".to_owned());
                 }
-                Some(head_sha.as_str())
+                Some(head_sha)
             }
-            Place::Commit { head_sha } => Some(head_sha.as_str()),
+            Place::Commit { head_sha } => Some(head_sha),
         };
-        match sha {
-            Some(sha) => self.check(client, job, sha, report).await,
-            None => Ok(()),
+        if let Some(sha) = sha {
+            let checked = self.check(client, &telling.job, &sha, report).await;
+            refused.take(checked)?;
         }
+        refused.end()
     }
 
     async fn issues(
         &self,
         client: &Client,
-        turn: &Turn<'_>,
-        job: &Job,
-        begun: bool,
+        telling: &mut Telling<'_>,
         report: &mut Report,
     ) -> Result<(), NotifyError> {
-        let result = &job.result;
-        let context = Context { result, policy: &self.policy, run_url: job.run_url.as_deref() };
+        let result = telling.job.result.clone();
+        let mut refused = Refused::default();
+        // A list may be late, and shows what was opened a moment ago only later.
+        let mut opened: BTreeSet<String> = BTreeSet::new();
         for look in 0..LOOKS {
             let board = issues::board(client).await?;
-            if look == 0 && begun {
-                self.announce_again(turn, result, &board)?;
+            if look == 0 && telling.begun {
+                self.announce_opened(telling, &board)?;
             }
-            let situation =
-                Situation { result, issues: &board.issues, policy: &self.policy, now: self.clock.now() };
+            let now = self.clock.now();
+            let situation = Situation { result: &result, issues: &board.issues, policy: &self.policy, now };
             let decided = decide(&situation);
             if look == 0 {
                 report.silent.extend(decided.silent);
@@ -87,24 +117,50 @@ impl Notifier {
                     issues::ensure_labels(client).await?;
                 }
             }
-            let mut opened = false;
+            let run_url = telling.job.run_url.clone();
+            let context = Context { result: &result, policy: &self.policy, run_url: run_url.as_deref() };
+            let mut look_again = false;
             for action in &decided.actions {
-                let word = action.transition.as_str();
-                let changed = issues::apply(client, &board, action, &self.templates, &context).await?;
-                let Some(changed) = changed else {
-                    report.silent.push("an issue was deleted meanwhile".to_owned());
+                let is_new = action.number.is_none();
+                if is_new && !opened.insert(action.record.key.identity()) {
                     continue;
-                };
-                opened |= action.transition == Transition::Opened;
-                report.said.push(format!("{word}: {}", changed.url));
-                let title = title(action, result);
-                self.announce(turn, action, result, &title, Some(&changed.url))?;
+                }
+                let done = self.act((client, &board), telling, action, &context, report).await;
+                look_again |= refused.take(done)?.is_some_and(|overtaken| overtaken || is_new);
             }
-            if !opened {
+            if !look_again {
                 break;
             }
         }
-        Ok(())
+        refused.end()
+    }
+
+    /// Does one thing that was decided, and tells webhooks of it. Whether somebody was faster, so that it has to be decided anew.
+    async fn act(
+        &self,
+        (client, board): (&Client, &Board),
+        telling: &mut Telling<'_>,
+        action: &Action<'_>,
+        context: &Context<'_>,
+        report: &mut Report,
+    ) -> Result<bool, NotifyError> {
+        if let Some(number) = action.number {
+            // Before the issue is changed: a change that was made does not come up again.
+            self.announce(telling, action, board.url(number))?;
+        }
+        match issues::apply(client, board, action, &self.templates, context).await? {
+            Applied::Gone => report.silent.push("an issue was deleted meanwhile".to_owned()),
+            Applied::Overtaken => return Ok(true),
+            Applied::Done(changed) => {
+                report.said.push(format!("{}: {}", action.transition.as_str(), changed.url));
+                report.trouble.extend(changed.trouble);
+                if action.number.is_none() {
+                    // Only now it has an address.
+                    self.announce(telling, action, Some(&changed.url))?;
+                }
+            }
+        }
+        Ok(false)
     }
 
     pub(super) async fn preview_issues(&self, client: &Client, job: &Job) -> Result<Report, NotifyError> {
@@ -121,32 +177,27 @@ impl Notifier {
         Ok(report)
     }
 
-    /// A run that died after it changed an issue did not call the webhooks. The notice has the identity that it would have
-    /// had, so that a receiver drops it if it knows it.
-    fn announce_again(&self, turn: &Turn<'_>, result: &GateResult, board: &Board) -> Result<(), NotifyError> {
-        if self.hooks.is_empty() || result.sweep.is_none() {
-            return Ok(());
-        }
+    /// A run that died after it opened an issue, or that had another outbox, may not have called the webhooks. The notice has
+    /// the identity that it would have had, so that a receiver drops it if it knows it.
+    fn announce_opened(&self, telling: &mut Telling<'_>, board: &Board) -> Result<(), NotifyError> {
+        let result = telling.job.result.clone();
+        let when = result.started_at.or(result.failed_at);
         let ours = |i: &&crate::alert::ShownIssue| {
-            let key = &i.record.key;
-            key.host_class == result.host_class
-                && key.profile == result.profile
-                && i.record.sweep == result.sweep
+            let record = &i.record;
+            record.key.host_class == result.host_class
+                && record.key.profile == result.profile
+                && record.sweep == result.sweep
+                && Some(record.at) == when
         };
         for issue in board.issues.iter().filter(ours) {
             let record = issue.record.clone();
-            let transition = match record.phase {
-                Phase::Closed(_) => Transition::Recovered,
-                Phase::Open if record.recovered.is_empty() => Transition::Opened,
-                Phase::Open => {
-                    let (sweeps, of) = (record.recovered.len(), self.policy.recovered_sweeps);
-                    Transition::Recovering { sweeps, of }
-                }
-            };
-            let group = findings(result).into_iter().filter(|f| record.metrics.contains(&f.name)).collect();
+            let Some(transition) = record.transition.clone() else { continue };
+            if matches!(transition, Transition::Duplicate { .. }) {
+                continue;
+            }
+            let group = findings(&result).into_iter().filter(|f| record.metrics.contains(&f.name)).collect();
             let action = Action { number: Some(issue.number), transition, record, group, trouble: None };
-            let title = title(&action, result);
-            self.announce(turn, &action, result, &title, None)?;
+            self.announce(telling, &action, board.url(issue.number))?;
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! Webhooks: a notice for each change of an issue's state, through the outbox.
 
+use super::telling::Telling;
 use super::{Notifier, NotifyError, Report};
 use crate::alert::payload;
+use crate::alert::render::title;
 use crate::alert::{Action, WebhookFormat};
-use crate::model::GateResult;
 use crate::notify::outbox::{Entry, Turn};
 use crate::notify::webhook::Webhook;
 use serde::{Deserialize, Serialize};
@@ -34,18 +35,24 @@ struct Notice {
 }
 
 impl Notifier {
-    /// Keeps a notice of an action for every webhook that its scope is routed to. One that waits already is not kept twice.
+    /// Keeps a notice of an action for every webhook that its scope is routed to. One that waits already, or that was
+    /// announced by an earlier attempt, is not kept twice.
     pub(super) fn announce(
         &self,
-        turn: &Turn<'_>,
+        telling: &mut Telling<'_>,
         action: &Action<'_>,
-        result: &GateResult,
-        title: &str,
         url: Option<&str>,
     ) -> Result<(), NotifyError> {
-        let delivery = payload::delivery(action);
-        for name in self.policy.webhooks(&action.record.key.scope) {
-            let Some(hook) = self.hooks.iter().find(|h| h.name == name) else { continue };
+        let delivery = payload::delivery(&action.record);
+        let names = self.policy.webhooks(&action.record.key.scope);
+        let hooks: Vec<&Hook> = self.hooks.iter().filter(|h| names.contains(&h.name.as_str())).collect();
+        if hooks.is_empty() || !telling.is_news(&delivery) {
+            return Ok(());
+        }
+        let (turn, result) = (telling.turn, &telling.job.result);
+        let title = title(action, result);
+        for hook in hooks {
+            let name = &hook.name;
             let route = format!("{ROUTE}{name}");
             let waits = turn.pending(&route)?.jobs.iter().any(|e| e.job["delivery"] == delivery.as_str());
             if waits {
@@ -53,12 +60,12 @@ impl Notifier {
             }
             let notice = Notice {
                 delivery: delivery.clone(),
-                body: payload::body(action, result, title, url, hook.format),
+                body: payload::body(action, result, &title, url, hook.format),
             };
             let value = serde_json::to_value(notice).map_err(NotifyError::Job)?;
             self.outbox.push(&route, value, self.clock.now())?;
         }
-        Ok(())
+        telling.keep()
     }
 
     /// Sends the notices, each webhook's in order.

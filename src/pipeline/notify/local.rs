@@ -1,10 +1,10 @@
 //! Alerts without GitHub: the issues are lines of `<state>/alerts.json`, and webhooks tell of them.
 
-use super::{Job, Notifier, NotifyError, Place, Report};
+use super::telling::Telling;
+use super::{Notifier, NotifyError, Place, Report};
 use crate::alert::render::title;
 use crate::alert::{Action, Phase, Record, ShownIssue, Situation, decide};
 use crate::durable;
-use crate::notify::outbox::Turn;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 
@@ -59,13 +59,12 @@ impl Board {
 impl Notifier {
     /// Decides against the alerts of this host. The notices are kept before the file is written: after a crash between
     /// the two they are kept once more, with the same identity.
-    pub(super) fn to_this_host(
+    pub(super) async fn to_this_host(
         &self,
-        turn: &Turn<'_>,
-        job: &Job,
+        mut telling: Telling<'_>,
         report: &mut Report,
     ) -> Result<(), NotifyError> {
-        if !matches!(job.place, Place::Issues { .. }) {
+        if !matches!(telling.place(None).await?, Place::Issues { .. }) {
             report
                 .silent
                 .push("what a branch or a pull request measured is no alert of this host".to_owned());
@@ -79,11 +78,12 @@ impl Notifier {
             Err(e) => return Err(io(e)),
         };
         let issues: Vec<ShownIssue> = board.alerts.iter().map(Line::shown).collect();
-        let (result, now) = (&job.result, self.clock.now());
-        let decided = decide(&Situation { result, issues: &issues, policy: &self.policy, now });
+        let (result, now) = (telling.job.result.clone(), self.clock.now());
+        let url = telling.job.run_url.clone();
+        let decided = decide(&Situation { result: &result, issues: &issues, policy: &self.policy, now });
         for action in &decided.actions {
-            let title = title(action, result);
-            self.announce(turn, action, result, &title, job.run_url.as_deref())?;
+            let title = title(action, &result);
+            self.announce(&mut telling, action, url.as_deref())?;
             report.said.push(format!("{}: {title}", action.transition.as_str()));
             board.apply(action);
         }

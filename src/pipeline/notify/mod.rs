@@ -9,26 +9,27 @@ mod hooks;
 mod local;
 mod place;
 mod propose;
+mod telling;
 
 pub use github::accept_requests;
 pub use hooks::Hook;
-pub use place::{Place, place};
+pub use place::{Origin, Place};
 pub use propose::propose;
+pub use telling::Job;
 
 use super::PipelineError;
 use crate::alert::AlertPolicy;
 use crate::alert::render::{TemplateError, Templates};
-use crate::model::GateResult;
 use crate::notify::github::issues::IssueError;
 use crate::notify::github::{Client, GithubError};
 use crate::notify::outbox::{Entry, Outbox, OutboxError, Turn};
 use crate::notify::webhook::{Sender, WebhookError};
 use crate::notify::{Clock, Secret};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use telling::Telling;
 
 /// Route of the jobs that go to GitHub.
 const GITHUB: &str = "github";
@@ -98,17 +99,12 @@ impl NotifyError {
             _ => false,
         }
     }
-}
 
-/// A result that is to be told.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Job {
-    /// What the gate found.
-    pub result: GateResult,
-    /// Where it belongs.
-    pub place: Place,
-    /// Where the run can be seen.
-    pub run_url: Option<String>,
+    /// Whether only this thing was refused, as a locked issue is: others may go through, and need not wait for it. A wrong
+    /// token refuses everything.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Github(e) if e.status().is_some_and(|status| status != 401))
+    }
 }
 
 /// What was said, and what was not.
@@ -122,12 +118,19 @@ pub struct Report {
     pub waiting: Vec<String>,
     /// What will never be taken, with the file that keeps it.
     pub refused: Vec<String>,
+    /// What was done, but will go wrong the next time unless somebody mends it.
+    pub trouble: Vec<String>,
 }
 
 impl Report {
+    /// Whether everything that can be said was said; the rest needs a person.
+    pub fn needs_a_person(&self) -> bool {
+        self.waiting.is_empty() && !(self.refused.is_empty() && self.trouble.is_empty())
+    }
+
     /// Whether everything that was to be said was said.
     pub fn is_complete(&self) -> bool {
-        self.waiting.is_empty() && self.refused.is_empty()
+        self.waiting.is_empty() && self.refused.is_empty() && self.trouble.is_empty()
     }
 }
 
@@ -214,7 +217,7 @@ impl Notifier {
         Ok(report)
     }
 
-    /// The results, oldest first. The first that fails for now stops those behind it.
+    /// The results, oldest first. The first that fails for now stops those behind it, unless only it was refused.
     async fn results(
         &self,
         turn: &Turn<'_>,
@@ -230,11 +233,10 @@ impl Notifier {
                 report.waiting.push(format!("result {} waits behind it", entry.id));
                 continue;
             }
-            let begun = fresh != Some(entry.id);
-            let told = match serde_json::from_value::<Job>(entry.job.clone()) {
-                Ok(job) if entry.route == GITHUB => self.to_github(turn, &job, begun, report).await,
-                Ok(job) => self.to_this_host(turn, &job, report),
-                Err(error) => Err(NotifyError::Job(error)),
+            let told = match Telling::new(turn, &entry, fresh == Some(entry.id)) {
+                Ok(telling) if entry.route == GITHUB => self.to_github(telling, report).await,
+                Ok(telling) => self.to_this_host(telling, report).await,
+                Err(error) => Err(error),
             };
             if self.settle(turn, &entry, told, report)? {
                 blocked.insert(entry.route);
@@ -245,7 +247,7 @@ impl Notifier {
 
     /// What a result would say on GitHub's issues now. Changes nothing.
     pub async fn preview(&self, job: &Job) -> Result<Report, NotifyError> {
-        match (&self.github, &job.place) {
+        match (&self.github, job.origin.place(self.github.as_ref()).await?) {
             (Some(client), Place::Issues { .. }) => self.preview_issues(client, job).await,
             (_, place) => {
                 let said = vec![match place {
@@ -278,7 +280,7 @@ impl Notifier {
             Err(error) => {
                 turn.failed(entry.id, &error.to_string(), now)?;
                 report.waiting.push(error.to_string());
-                return Ok(true);
+                return Ok(!error.is_refusal());
             }
         }
         Ok(false)

@@ -5,7 +5,7 @@ use crate::alert::{Kind, Marker};
 use crate::config::Config;
 use crate::model::Sweep;
 use crate::notify::github::Client;
-use crate::notify::github::propose::{Proposal, ProposedFile, propose as send};
+use crate::notify::github::propose::{Proposal, ProposedFile, PullState, propose as send};
 use crate::pipeline::PipelineError;
 use crate::report::clean;
 use crate::report::number::count;
@@ -36,10 +36,19 @@ pub async fn propose(
     let done = send(client, &proposal).await.map_err(NotifyError::from)?;
     Ok(match done.pull_request {
         None => format!("{base} has every accepted sweep already"),
-        Some(pull) if done.written.is_empty() => format!("unchanged: {}", pull.url),
         Some(pull) => {
-            let word = if pull.opened { "opened" } else { "updated" };
-            format!("{word} with {}: {}", count(done.written.len(), "file"), pull.url)
+            let with = match done.written.len() {
+                0 => String::new(),
+                n => format!(" with {}", count(n, "file")),
+            };
+            match pull.state {
+                PullState::Opened => format!("opened{with}: {}", pull.url),
+                PullState::Unchanged if done.written.is_empty() => format!("unchanged: {}", pull.url),
+                PullState::Unchanged | PullState::Updated => format!("updated{with}: {}", pull.url),
+                PullState::Declined => {
+                    format!("closed by a person, and there is nothing new to propose: {}", pull.url)
+                }
+            }
         }
     })
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
 use std::collections::BTreeMap;
 
 pub fn git_ref(world: &World, repo: &Repo, name: &str, sha: &str) -> Value {
@@ -32,8 +33,12 @@ fn entry(world: &World, repo: &Repo, path: &str, kind: &str, size: usize, sha: &
     })
 }
 
+/// As git names a blob.
 pub fn blob_sha(bytes: &[u8]) -> String {
-    hex(&[b"blob ", bytes].concat())
+    let mut hash = Sha1::new();
+    hash.update(format!("blob {}\0", bytes.len()));
+    hash.update(bytes);
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file, its content in base64 with a line break every 60 characters as GitHub writes it.

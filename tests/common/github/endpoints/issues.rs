@@ -3,6 +3,7 @@
 use super::{
     super::{
         answer,
+        auth::Kind,
         contract::decoded,
         reply::{Answer, Call, Reply},
         state::{Author, Event, EventKind, Item, Repo, Time, World},
@@ -91,6 +92,11 @@ pub fn label_names(value: &Value) -> Vec<String> {
     labels.filter_map(|l| l.as_str().or(l["name"].as_str())).map(str::to_owned).collect()
 }
 
+/// Who may only read may open issues, and GitHub drops the labels without a word.
+pub fn may_label(repo: &Repo, call: &Call<'_>) -> bool {
+    call.token.kind != Kind::Personal || repo.association(&call.token.author.login) != "NONE"
+}
+
 fn labels_fit(names: &[String]) -> Reply<()> {
     match names.iter().find(|n| n.is_empty() || n.chars().count() > 50 || n.contains(',')) {
         Some(name) => {
@@ -136,6 +142,7 @@ pub fn create(world: &mut World, call: &Call<'_>) -> Reply {
     let labels = label_names(&call.body["labels"]);
     labels_fit(&labels)?;
     let assignees = assignees(repo, call)?;
+    let labels = if may_label(repo, call) { labels } else { Vec::new() };
     let number = new_item(world, &key, call.author(), title, body);
     for label in labels {
         label_item(world, &key, number, &label, &call.author());

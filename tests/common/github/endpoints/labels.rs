@@ -7,7 +7,7 @@ use super::{
         state::{Label, Repo, World},
     },
     enabled,
-    issues::{label_item, label_names},
+    issues::{label_item, label_names, may_label},
     repo, repo_mut,
 };
 
@@ -62,6 +62,9 @@ pub fn add(world: &mut World, call: &Call<'_>) -> Reply {
     let (repo, number) = (repo(world, call), call.number("issue_number"));
     enabled(repo, Some(number))?;
     repo.items.get(&number).ok_or_else(Answer::not_found)?;
+    if !may_label(repo, call) {
+        return Err(Answer::error(403, "Must have push access to the repository."));
+    }
     let key = repo.full_name();
     for label in label_names(&call.body["labels"]) {
         label_item(world, &key, number, &label, &call.author());
