@@ -20,8 +20,10 @@ notes=$(sed -n "/^## \[\?$version\b/,/^## /{/^## /d;p}" CHANGELOG.md)
 RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin tollgate --target "$target"
 program=${CARGO_TARGET_DIR:-target}/$target/release/tollgate
 # A dynamic program names its loader and its libraries.
-! readelf --program-headers "$program" | grep -q INTERP || fail "$program asks for a loader: it is not static"
-! readelf --dynamic "$program" | grep -q NEEDED || fail "$program needs libraries: it is not static"
+headers=$(readelf --program-headers "$program")
+[[ $headers == *LOAD* && $headers != *INTERP* ]] || fail "$program asks for a loader: it is not static"
+libraries=$(readelf --dynamic "$program")
+[[ $libraries != *NEEDED* ]] || fail "$program needs libraries: it is not static"
 
 rm -rf target/dist
 mkdir -p target/dist

@@ -171,16 +171,14 @@ pub fn summary(markdown: &str) -> String {
     format!("{first}\n\nThe report is longer than a summary may be; it is in the artifact of the run.\n")
 }
 
-/// A text of which the runner takes no line for a command: those begin with `::` or `##[`.
+/// A text of which the runner takes nothing for a command: those begin a line with `::`, or hold `##[` anywhere in it.
 pub fn harmless(text: &str) -> String {
-    let lines: Vec<String> = text
-        .split('\n')
-        .map(|line| {
-            let begins = |word| line.trim_start().starts_with(word);
-            if begins("::") || begins("##[") { format!("> {line}") } else { line.to_owned() }
-        })
-        .collect();
-    lines.join("\n")
+    let line =
+        |line: &str| if line.trim_start().starts_with("::") { format!("> {line}") } else { line.to_owned() };
+    let of_lines =
+        |text: &str, end: char| text.split(end).map(line).collect::<Vec<_>>().join(&end.to_string());
+    let lines: Vec<String> = text.split('\n').map(|l| of_lines(l, '\r')).collect();
+    lines.join("\n").replace("##[", "## [")
 }
 
 /// Escapes the text of a command.
@@ -237,8 +235,8 @@ mod tests {
 
     #[test]
     fn no_line_of_a_text_is_a_command() {
-        let text = harmless("failed:\n::error::forged\n  ##[warning]forged\nfine: a::b");
-        assert_eq!(text, "failed:\n> ::error::forged\n>   ##[warning]forged\nfine: a::b");
+        let text = harmless("failed:\n::error::forged\rx\r ::y::\nsaid ##[warning]forged\nfine: a::b");
+        assert_eq!(text, "failed:\n> ::error::forged\rx\r>  ::y::\nsaid ## [warning]forged\nfine: a::b");
     }
 
     #[test]

@@ -180,7 +180,7 @@ async fn life(seed: u64, (url, inbox): &(String, Inbox)) {
         let fresh = notifier.keep(&job).expect("kept");
         // Every third run dies before it says anything.
         if !(seed + u64::from(hour)).is_multiple_of(3) {
-            write!(said, "{:?}", notifier.flush(Some(fresh)).await).expect("written");
+            write!(said, "{:?}", notifier.flush(fresh).await).expect("written");
         }
     }
     fake.calm();
@@ -250,7 +250,7 @@ async fn two_runners_at_the_same_moment_leave_one_issue() {
             let notifier = notifier(&fake, &token, dir.path(), seed * 2 + n, None);
             let job = Job::new(result(1, true, false), Origin::default(), None);
             let fresh = notifier.keep(&job).expect("kept");
-            let report = notifier.flush(Some(fresh)).await.expect("told");
+            let report = notifier.flush(fresh).await.expect("told");
             assert!(report.is_complete(), "{report:?}");
         };
         tokio::join!(one(0), one(1));

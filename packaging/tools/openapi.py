@@ -1,7 +1,7 @@
 """Cuts GitHub's OpenAPI description (standard input) to the operations that a file names, with all that they refer to.
 
 One repair: `nullable` beside `oneOf` or `anyOf` makes some validators take everything for null, so it goes into the first
-of the alternatives, where it means the same.
+of the alternatives that is no reference, where it means the same.
 """
 
 import json
@@ -18,9 +18,11 @@ def repaired(value):
     for word in ("oneOf", "anyOf"):
         if value.get("nullable") is True and isinstance(value.get(word), list):
             del value["nullable"]
-            # Beside a reference it would be ignored.
-            if "$ref" not in value[word][0]:
-                value[word][0] = {**value[word][0], "nullable": True}
+            # Beside a reference it would be ignored; where all are references there is no place, and null is refused.
+            for index, alternative in enumerate(value[word]):
+                if "$ref" not in alternative:
+                    value[word][index] = {**alternative, "nullable": True}
+                    break
     return value
 
 

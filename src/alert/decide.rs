@@ -110,6 +110,8 @@ pub struct Action<'a> {
     pub group: Group<'a>,
     /// Why the host is not trusted; only of [`Scope::Host`].
     pub trouble: Option<String>,
+    /// Whether the issue had the label `tollgate:accept`.
+    pub labelled: bool,
 }
 
 /// All that is to be done, and why the rest is not.
@@ -170,12 +172,14 @@ impl<'a> Machine<'a> {
     }
 
     fn act(&mut self, number: Option<u64>, transition: Transition, record: Record, group: Group<'a>) {
-        self.push(Action { number, transition, record, group, trouble: None });
+        self.push(Action { number, transition, record, group, trouble: None, labelled: false });
     }
 
     fn push(&mut self, action: Action<'a>) {
         let record = Record { transition: Some(action.transition.in_short()), ..action.record };
-        self.decided.actions.push(Action { record, ..action });
+        let is_it = |i: &&ShownIssue| Some(i.number) == action.number;
+        let labelled = self.situation.issues.iter().find(is_it).is_some_and(|i| i.accept);
+        self.decided.actions.push(Action { record, labelled, ..action });
     }
 
     fn silent(&mut self, why: String) {

@@ -269,6 +269,10 @@ fn a_host_that_cannot_measure_has_one_issue_and_closes_no_other() {
     let both = [open, host];
     assert_eq!(said(&unmeasured(7, "no Docker engine answers"), &both), []);
     assert_eq!(said(&unmeasured(7, "the disk is full"), &both), [(Some(8), Transition::OtherTrouble)]);
+    let full =
+        |n, tail| unmeasured(n, &format!("/s/journals/20261125T{tail}.jsonl: no space left, 3 MiB free"));
+    let full_disk = [after(8, &full(6, "010000Z-3fa2c1"), &[])];
+    assert_eq!(said(&full(7, "020000Z-bed001"), &full_disk), [], "the same, of another sweep");
     assert_eq!(said(&unmeasured(5, "the disk is full"), &both), [], "an older outage");
     assert_eq!(said(&regressed(8), &both), [(Some(8), Transition::Recovered)]);
 }

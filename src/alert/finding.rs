@@ -39,6 +39,11 @@ pub fn name_of(v: &Verdict) -> String {
     name(&v.workload, &v.case, &v.metric, &v.environment)
 }
 
+/// The class of a regression: 1 below twice its threshold, 2 below four times, and so on.
+pub fn magnitude_of(v: &Verdict) -> u8 {
+    of_verdict(v).magnitude()
+}
+
 impl Finding<'_> {
     /// 1 below twice the threshold, 2 below four times, and so on.
     pub fn magnitude(&self) -> u8 {

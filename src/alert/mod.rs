@@ -32,7 +32,7 @@ mod world_tests;
 pub use decide::{Action, Decided, Situation, Transition, decide};
 pub use digest::digest;
 pub use event::Event;
-pub use finding::{Finding, Group, Subject, findings, mistrust, name_of};
+pub use finding::{Finding, Group, Subject, findings, magnitude_of, mistrust, name_of};
 pub use key::{Key, Scope};
 pub use marker::{Kind, Marker};
 pub use policy::{AlertError, AlertPolicy, Format as WebhookFormat, Route, Silence, Webhook};

@@ -24,6 +24,7 @@ pub(super) fn change(finding: &Finding, with_interval: bool) -> String {
 #[derive(Debug, Serialize)]
 pub(super) struct View<'a> {
     transition: &'static str,
+    labelled: bool,
     scope: &'static str,
     host_class: &'a str,
     profile: &'a str,
@@ -85,6 +86,7 @@ impl<'a> View<'a> {
         let owners = (!owners.is_empty() && action.transition == Transition::Opened).then_some(owners);
         Self {
             transition: action.transition.as_str(),
+            labelled: action.labelled,
             scope: match scope {
                 Scope::Family { .. } => "family",
                 Scope::Whole { .. } => "whole",

@@ -155,7 +155,7 @@ fn config(global: &Global) -> Result<Config, Failure> {
 async fn run(cli: Cli, cancel: &CancellationToken) -> Result<Outcome, Failure> {
     let config = config(&cli.global)?;
     match cli.command {
-        Command::Gate(args) => gate::gate(&config, &args, cancel).await,
+        Command::Gate(args) => Box::pin(gate::gate(&config, &args, cancel)).await,
         Command::Sweep(args) => gate::sweep(&config, &args, cancel).await,
         Command::Judge(args) if args.self_test => baselines::self_test(&config, &args),
         Command::Judge(args) => compare::judge(&config, &args),

@@ -37,7 +37,10 @@ fn told(job: &Job, result: GateResult) -> pipeline::Job {
 
 /// Tells a result, and what earlier runs could not. The result is kept before anybody is asked anything.
 pub async fn tell(job: &Job, notifier: &Notifier, result: Option<GateResult>) -> Result<Outcome, Failure> {
-    let fresh = result.map(|result| notifier.keep(&told(job, result))).transpose()?;
+    let fresh = match result {
+        Some(result) => notifier.keep(&told(job, result))?,
+        None => None,
+    };
     let report = notifier.flush(fresh).await?;
     print(&report)?;
     Ok(match &report {

@@ -137,6 +137,14 @@ impl Outbox {
         Ok(id)
     }
 
+    /// Whether a job of a route waits that is meant; what cannot be read is not.
+    pub fn has(&self, route: &str, meant: impl Fn(&Value) -> bool) -> Result<bool, OutboxError> {
+        let _lock = self.files.lock()?;
+        let waiting =
+            self.files.jobs()?.into_iter().filter_map(|(id, path)| read(&self.files, &path, id).ok());
+        Ok(waiting.into_iter().any(|entry| entry.route == route && meant(&entry.job)))
+    }
+
     /// Takes the turn to send; [`OutboxError::Busy`] when another process has it.
     pub fn turn(&self) -> Result<Turn<'_>, OutboxError> {
         Ok(Turn { outbox: self, _lock: self.files.turn()? })

@@ -205,13 +205,13 @@ fn a_failed_sweep_without_a_result_fails_the_report_and_one_that_had_nothing_to_
     let Some(workshop) = workshop() else { return };
     let quiet = workshop.run("report.yml", "workflow_run", &completed("success", REPOSITORY));
     assert!(quiet.succeeded, "{}", quiet.log);
-    let run = workshop.run("report.yml", "workflow_run", &completed("timed_out", REPOSITORY));
+    let run = workshop.run("report.yml", "workflow_run", &completed("failure", REPOSITORY));
     assert_eq!(run.step("Post"), FAILURE);
     assert_eq!(workshop.calls(), [""; 0]);
     assert!(
         run.annotations
             .iter()
-            .any(|(level, text)| level == "error" && text.contains("timed_out and left no result")),
+            .any(|(level, text)| level == "error" && text.contains("failure and left no result")),
         "{}",
         run.log
     );

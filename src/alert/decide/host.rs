@@ -53,14 +53,15 @@ impl Machine<'_> {
         }
     }
 
-    /// Numbers differ each time; the rest of the sentence says whether it is the same trouble.
+    /// Numbers, sweeps and paths with them differ each time; the rest of the sentence says whether it is the same trouble.
     fn troubled(&self, key: Key, why: &str) -> Record {
-        let words: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
-        Record { trouble: Some(digest(words, 4)), ..self.failed(key, None, &Vec::new()) }
+        let has_digit = |word: &&str| word.bytes().any(|b| b.is_ascii_digit());
+        let words: Vec<&str> = why.split_whitespace().filter(|w| !has_digit(w)).collect();
+        Record { trouble: Some(digest(words.join(" "), 4)), ..self.failed(key, None, &Vec::new()) }
     }
 
     fn tell(&mut self, number: Option<u64>, transition: Transition, record: Record, why: &str) {
         let trouble = Some(why.to_owned());
-        self.push(Action { number, transition, record, group: Vec::new(), trouble });
+        self.push(Action { number, transition, record, group: Vec::new(), trouble, labelled: false });
     }
 }

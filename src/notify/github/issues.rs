@@ -13,7 +13,7 @@ use super::client::Client;
 use super::error::{GithubError, ReadError};
 use super::labels::{self, Label};
 use crate::alert::render::{Context, TemplateError, Templates, event_state, with_marker};
-use crate::alert::{Action, Closing, Kind, Marker, Phase};
+use crate::alert::{Action, Closing, Kind, Marker, Phase, Transition};
 use board::Issue;
 use reqwest::Method;
 use serde::Deserialize;
@@ -55,7 +55,7 @@ pub enum Applied {
     Done(Changed),
     /// The issue is not there any more: a person deleted or moved it.
     Gone,
-    /// Somebody closed or reopened it since the board was read: decide again.
+    /// Somebody, or another run, changed it since the board was read: decide again.
     Overtaken,
 }
 
@@ -110,15 +110,26 @@ pub async fn apply(
         change["title"] = json!(issue.title);
         change["body"] = json!(issue.body);
     }
-    let was_open = board.is_open(number);
-    Ok(client.settle(async || patch(client, number, was_open, action, change.clone()).await).await?)
+    Ok(client.settle(async || patch(client, board, number, action, change.clone()).await).await?)
+}
+
+/// Whether an action may still be done: nothing has changed since the board was read, or it is done already.
+pub async fn is_due(client: &Client, board: &Board, action: &Action<'_>) -> Result<bool, GithubError> {
+    let Some(number) = action.number else { return Ok(true) };
+    let present = find(client, number).await?;
+    Ok(present.is_none_or(|p| is_done(&p, action) || !board.is_overtaken(&p)))
+}
+
+fn is_done(present: &Issue, action: &Action<'_>) -> bool {
+    present.is_open() == (action.record.phase == Phase::Open)
+        && present.marker().as_ref() == Some(&Marker::of(&action.record))
 }
 
 /// Writes a change of an issue, unless it is done already or a person was faster.
 async fn patch(
     client: &Client,
+    board: &Board,
     number: u64,
-    was_open: bool,
     action: &Action<'_>,
     mut change: Value,
 ) -> Result<Applied, GithubError> {
@@ -130,20 +141,22 @@ async fn patch(
         Phase::Closed(_) => ("closed", "completed"),
     };
     let opens = state == "open";
-    if present.is_open() == opens && present.marker().as_ref() == Some(&Marker::of(&action.record)) {
+    if is_done(&present, action) {
         return Ok(done(present.html_url));
     }
-    if present.is_open() != was_open {
+    if board.is_overtaken(&present) {
         return Ok(Applied::Overtaken);
     }
+    let was_open = present.is_open();
     if was_open != opens {
         change["state"] = json!(state);
         change["state_reason"] = json!(reason);
-        // What was accepted once is no consent to what comes later.
-        if present.has(ACCEPT) {
-            let kept = present.labels().filter(|name| !name.eq_ignore_ascii_case(ACCEPT));
-            change["labels"] = json!(kept.collect::<Vec<_>>());
-        }
+    }
+    // Consent to what was seen is none to what comes later, or to more.
+    let is_over = was_open != opens || matches!(action.transition, Transition::Worse { .. });
+    if is_over && present.has(ACCEPT) {
+        let kept = present.labels().filter(|name| !name.eq_ignore_ascii_case(ACCEPT));
+        change["labels"] = json!(kept.collect::<Vec<_>>());
     }
     let path = client.repo(&format!("issues/{number}"));
     match client.write(Method::PATCH, &path, &change).await.map_err(GithubError::from) {

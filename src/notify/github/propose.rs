@@ -97,6 +97,11 @@ struct Pull {
 }
 
 impl Pull {
+    /// Whether its text is this; GitHub may give the line ends of a browser back.
+    fn says(&self, body: &str) -> bool {
+        self.body.as_deref().unwrap_or_default().lines().eq(body.lines())
+    }
+
     fn shown(&self) -> PullRequest {
         PullRequest { number: self.number, url: self.html_url.clone(), state: PullState::Unchanged }
     }
@@ -218,7 +223,9 @@ async fn pull_request(
         return Ok(PullRequest { state: refresh(client, proposal, pull).await?, ..pull.shown() });
     }
     let newest = pulls.iter().max_by_key(|p| p.number);
-    if let Some(declined) = newest.filter(|p| p.merged_at.is_none() && !is_new) {
+    // The text lists the sweeps: another one means that an earlier run wrote files and could not ask for them.
+    let is_answered = |p: &&Pull| p.merged_at.is_none() && !is_new && p.says(&proposal.body);
+    if let Some(declined) = newest.filter(is_answered) {
         return Ok(PullRequest { state: PullState::Declined, ..declined.shown() });
     }
     let body = json!({
@@ -243,11 +250,7 @@ async fn pull_request(
 
 /// Gives an open pull request the text that says what it holds now. A pull request is an issue, too.
 async fn refresh(client: &Client, proposal: &Proposal, pull: &Pull) -> Result<PullState, GithubError> {
-    let same = |shown: Option<&str>| {
-        // GitHub may give the line ends of a browser back.
-        shown.unwrap_or_default().lines().eq(proposal.body.lines())
-    };
-    if same(pull.body.as_deref()) {
+    if pull.says(&proposal.body) {
         return Ok(PullState::Unchanged);
     }
     let path = client.repo(&format!("issues/{}", pull.number));

@@ -1,7 +1,7 @@
 //! Accepting what people labelled: `tollgate:accept` on an issue.
 
 use super::{is_risen, moved_as_a_whole, series};
-use crate::alert::name_of;
+use crate::alert::{magnitude_of, name_of};
 use crate::config::Config;
 use crate::model::{AcceptedBy, Judgement, SeriesKey, Sweep, Verdict, VerdictKind};
 use crate::pipeline::PipelineError;
@@ -17,8 +17,17 @@ pub struct AcceptRequest {
     pub issue: u64,
     /// What it is about, as [`name_of`] names them.
     pub metrics: BTreeSet<String>,
+    /// The class of the rise that the person saw there.
+    pub magnitude: u8,
     /// Whether it is about slow drifts, which no single sweep shows.
     pub is_drift: bool,
+}
+
+impl AcceptRequest {
+    /// Whether it consents to a regression, or to a rise that is not proven: to its metrics, up to the class that was seen.
+    fn covers(&self, v: &Verdict) -> bool {
+        !self.is_drift && self.metrics.contains(&name_of(v)) && magnitude_of(v) <= self.magnitude
+    }
 }
 
 /// What came of the requests.
@@ -84,15 +93,15 @@ fn obstacle(
     if !is_whole(config, first) {
         return Some("it measured a part of the profile only".to_owned());
     }
-    let asked = |v: &Verdict| granted.iter().any(|r| !r.is_drift && r.metrics.contains(&name_of(v)));
+    let asked = |v: &Verdict| granted.iter().any(|r| r.covers(v));
     let wrong = |v: &&Verdict| match v.verdict {
         VerdictKind::Regressed => !asked(v),
         VerdictKind::Suspected | VerdictKind::MeasurementFailed | VerdictKind::Missing => true,
-        _ => is_risen(v),
+        _ => is_risen(v) && !asked(v),
     };
     if let Some(other) = judgement.verdicts.iter().find(wrong) {
         let (name, kind) = (name_of(other), other.verdict.as_str());
-        return Some(format!("{name} is {kind} and not among what tollgate:accept asks for"));
+        return Some(format!("{name} is {kind}, which is more than tollgate:accept was put on"));
     }
     moved_as_a_whole(first, judgement, &CONFIRMED)
         .then(|| "it moved as a whole, which no other sweep confirmed".to_owned())
@@ -102,6 +111,7 @@ fn obstacle(
 fn regimes(judgement: &Judgement, granted: &[&AcceptRequest]) -> Vec<SeriesKey> {
     let mut keys = series(judgement, |v| match v.verdict {
         VerdictKind::Regressed | VerdictKind::Improved => true,
+        _ if is_risen(v) => true,
         _ => is_measured(v) && granted.iter().any(|r| r.is_drift && r.metrics.contains(&name_of(v))),
     });
     keys.sort();
@@ -123,7 +133,7 @@ mod tests {
     /// Requests for the metrics of a verdict in docker.
     fn asks(issue: u64, case: &str, is_drift: bool) -> AcceptRequest {
         let of = verdict(case, "docker", VerdictKind::Regressed, 10);
-        AcceptRequest { issue, metrics: [name_of(&of)].into(), is_drift }
+        AcceptRequest { issue, metrics: [name_of(&of)].into(), magnitude: 1, is_drift }
     }
 
     fn answer(verdicts: Vec<Verdict>, requests: &[AcceptRequest]) -> (Option<Answer>, usize) {
@@ -163,6 +173,18 @@ mod tests {
             );
             assert!(said.issues.is_empty());
         }
+    }
+
+    #[test]
+    fn a_label_does_not_accept_a_larger_rise_than_it_was_put_on() {
+        let rise = |pct: f64| Verdict {
+            change_pct: Some(pct),
+            threshold_pct: Some(5.0),
+            absolute: None,
+            ..verdict("a", "docker", VerdictKind::Regressed, 10)
+        };
+        let of = |pct| answer(vec![rise(pct)], &[asks(7, "a", false)]).0.expect("an answer").issues;
+        assert_eq!((of(7.0), of(60.0)), (vec![7], vec![]));
     }
 
     #[test]

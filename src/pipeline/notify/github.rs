@@ -31,6 +31,7 @@ pub async fn accept_requests(
     });
     let request = |i: crate::alert::ShownIssue| AcceptRequest {
         issue: i.number,
+        magnitude: i.record.magnitude,
         is_drift: matches!(i.record.key.scope, crate::alert::Scope::Drift { .. }),
         metrics: i.record.metrics,
     };
@@ -46,8 +47,11 @@ impl Refused {
     fn take<T>(&mut self, step: Result<T, NotifyError>) -> Result<Option<T>, NotifyError> {
         match step {
             Ok(done) => Ok(Some(done)),
-            Err(error) if error.is_refusal() => {
-                self.0.get_or_insert(error);
+            Err(error) if error.is_refusal() || error.is_for_good() => {
+                // What can still be mended decides: the job waits for that.
+                if self.0.as_ref().is_none_or(|kept| kept.is_for_good() && !error.is_for_good()) {
+                    self.0 = Some(error);
+                }
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -103,6 +107,7 @@ impl Notifier {
         let mut refused = Refused::default();
         // A list may be late, and shows what was opened a moment ago only later.
         let mut opened: BTreeSet<String> = BTreeSet::new();
+        let mut is_settled = false;
         for look in 0..LOOKS {
             let board = issues::board(client).await?;
             if look == 0 && telling.begun {
@@ -119,20 +124,24 @@ impl Notifier {
             }
             let run_url = telling.job.run_url.clone();
             let context = Context { result: &result, policy: &self.policy, run_url: run_url.as_deref() };
-            let mut look_again = false;
+            let (mut look_again, mut overtaken) = (false, false);
             for action in &decided.actions {
                 let is_new = action.number.is_none();
                 if is_new && !opened.insert(action.record.key.identity()) {
                     continue;
                 }
                 let done = self.act((client, &board), telling, action, &context, report).await;
-                look_again |= refused.take(done)?.is_some_and(|overtaken| overtaken || is_new);
+                let was_faster = refused.take(done)?.unwrap_or(false);
+                overtaken |= was_faster;
+                look_again |= was_faster || is_new;
             }
+            is_settled = !overtaken;
             if !look_again {
                 break;
             }
         }
-        refused.end()
+        refused.end()?;
+        if is_settled { Ok(()) } else { Err(NotifyError::Overtaken) }
     }
 
     /// Does one thing that was decided, and tells webhooks of it. Whether somebody was faster, so that it has to be decided anew.
@@ -145,6 +154,9 @@ impl Notifier {
         report: &mut Report,
     ) -> Result<bool, NotifyError> {
         if let Some(number) = action.number {
+            if !issues::is_due(client, board, action).await? {
+                return Ok(true);
+            }
             // Before the issue is changed: a change that was made does not come up again.
             self.announce(telling, action, board.url(number))?;
         }
@@ -196,7 +208,8 @@ impl Notifier {
                 continue;
             }
             let group = findings(&result).into_iter().filter(|f| record.metrics.contains(&f.name)).collect();
-            let action = Action { number: Some(issue.number), transition, record, group, trouble: None };
+            let (number, trouble) = (Some(issue.number), None);
+            let action = Action { number, transition, record, group, trouble, labelled: issue.accept };
             self.announce(telling, &action, board.url(issue.number))?;
         }
         Ok(())

@@ -25,6 +25,7 @@ use crate::notify::github::{Client, GithubError};
 use crate::notify::outbox::{Entry, Outbox, OutboxError, Turn};
 use crate::notify::webhook::{Sender, WebhookError};
 use crate::notify::{Clock, Secret};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +75,9 @@ pub enum NotifyError {
         /// Which variable.
         variable: String,
     },
+    /// Others change the issues.
+    #[error("the issues were changed by others each time they were read; the next run looks again")]
+    Overtaken,
     /// A job for GitHub, without GitHub.
     #[error("no repository or token: set GITHUB_REPOSITORY and GITHUB_TOKEN")]
     NoGithub,
@@ -94,7 +98,7 @@ impl NotifyError {
         match self {
             Self::Github(e) => e.is_for_good(),
             Self::Webhook(e) => e.is_for_good(),
-            Self::Job(_) => true,
+            Self::Job(_) | Self::Template(TemplateError::TooLong { .. }) => true,
             // Templates and addresses are mended by a person; the job waits for that.
             _ => false,
         }
@@ -186,11 +190,16 @@ impl Notifier {
         self.github.as_ref()
     }
 
-    /// Keeps a result in the outbox. When this returns, a crash does not lose it.
-    pub fn keep(&self, job: &Job) -> Result<u64, NotifyError> {
+    /// Keeps a result in the outbox. When this returns, a crash does not lose it. The number of its job; none when the same
+    /// waits there already, perhaps told in part.
+    pub fn keep(&self, job: &Job) -> Result<Option<u64>, NotifyError> {
         let route = if self.github.is_some() { GITHUB } else { LOCAL };
         let value = serde_json::to_value(job).map_err(NotifyError::Job)?;
-        Ok(self.outbox.push(route, value, self.clock.now())?)
+        let same = |waiting: &Value| Job::IDENTITY.iter().all(|field| waiting[field] == value[field]);
+        if self.outbox.has(route, same)? {
+            return Ok(None);
+        }
+        Ok(Some(self.outbox.push(route, value, self.clock.now())?))
     }
 
     /// Says everything that the outbox holds, each route in order. `fresh` is the job of this very run, which no earlier

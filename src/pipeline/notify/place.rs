@@ -62,6 +62,14 @@ impl Origin {
         Ok(self.of_branch(branch.as_deref(), sha.clone()))
     }
 
+    /// Whether what the job measures is said of the host itself: neither a proposal nor a branch.
+    pub fn speaks_for_the_host(&self) -> bool {
+        let Self { event, branch, .. } = self;
+        let branch = if event.run.is_some() { &event.run_branch } else { branch };
+        let place = self.of_branch(branch.as_deref(), Some(String::new()));
+        event.pull_request.is_none() && matches!(place, Place::Issues { .. })
+    }
+
     /// Only runs of the default branch speak for a host: what a branch tries out opens no issue.
     fn of_branch(&self, branch: Option<&str>, head_sha: Option<String>) -> Place {
         match (branch, &self.event.default_branch, head_sha) {
@@ -86,6 +94,11 @@ mod tests {
         assert_eq!(of(Some("main")).await, Place::Issues { head_sha: Some("abc".into()) });
         assert_eq!(of(Some("try")).await, Place::Commit { head_sha: "abc".into() });
         assert_eq!(of(None).await, Place::Issues { head_sha: Some("abc".into()) });
+        let speaks = |branch: &str| {
+            let branch = Some(branch.to_owned());
+            Origin { event: event.clone(), branch, sha: None, is_rerun: false }.speaks_for_the_host()
+        };
+        assert!(speaks("main") && !speaks("try") && Origin::default().speaks_for_the_host());
         let service = Origin::default().place(None).await.expect("a place");
         assert_eq!(service, Place::Issues { head_sha: None });
     }

@@ -25,6 +25,9 @@ pub struct Job {
 }
 
 impl Job {
+    /// The fields by which two jobs are the same.
+    pub(super) const IDENTITY: [&'static str; 3] = ["result", "origin", "run_url"];
+
     /// A result that nobody has heard of.
     pub fn new(result: GateResult, origin: Origin, run_url: Option<String>) -> Self {
         Self { result, origin, run_url, place: None, announced: BTreeSet::new() }

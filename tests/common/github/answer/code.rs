@@ -8,6 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 pub fn git_ref(world: &World, repo: &Repo, name: &str, sha: &str) -> Value {
     let url = address(world, repo);
@@ -38,7 +39,10 @@ pub fn blob_sha(bytes: &[u8]) -> String {
     let mut hash = Sha1::new();
     hash.update(format!("blob {}\0", bytes.len()));
     hash.update(bytes);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().fold(String::new(), |mut name, byte| {
+        write!(name, "{byte:02x}").expect("written to memory");
+        name
+    })
 }
 
 /// A file, its content in base64 with a line break every 60 characters as GitHub writes it.
