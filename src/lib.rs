@@ -15,6 +15,7 @@ pub mod environment;
 pub mod exit;
 mod files;
 pub mod host;
+pub mod import;
 pub mod judge;
 pub mod model;
 pub mod notify;

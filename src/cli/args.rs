@@ -1,9 +1,11 @@
 //! The command line's grammar.
 
 use crate::config::parse_duration;
-use crate::model::{EnvironmentName, SweepId};
+use crate::model::{EnvironmentName, HostClass, SweepId};
 use crate::workload::Profile;
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +33,11 @@ Environment:
   GITHUB_TOKEN                        who, or TOLLGATE_GITHUB_TOKEN_FILE, or an App:
                                       TOLLGATE_GITHUB_APP_ID with TOLLGATE_GITHUB_APP_KEY_FILE
   TOLLGATE_GITHUB_LOGIN               whom it writes as, for a token that another step got from an App";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples: tollgate import --format fio-json --environment docker --host-class lab run*.json --output docker.csv
+          tollgate import --format samples before.csv after.csv --output all.csv
+A wrong line is named, and then nothing is written.";
 
 const PROPOSE_EXAMPLES: &str = "\
 Example: tollgate baseline propose --base main
@@ -94,6 +101,12 @@ pub enum Command {
     /// Writes the report of a stored sweep, or of two samples CSVs
     #[command(after_help = "Example: tollgate report --format html --output report.html")]
     Report(ReportArgs),
+    /// Makes a samples CSV of what tools printed elsewhere
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
+    /// Makes a samples CSV of measured sweeps
+    #[command(after_help = "Example: tollgate export SWEEP --output sweep.csv")]
+    Export(ExportArgs),
     /// Lists, shows, accepts and rejects baselines
     #[command(subcommand)]
     Baseline(BaselineCommand),
@@ -112,6 +125,19 @@ pub enum Command {
     /// Removes what crashed runs left on the host
     #[command(after_help = "Example: tollgate clean --dry-run")]
     Clean(CleanArgs),
+    /// Prints completions for a shell
+    #[command(after_help = "Example: tollgate completions bash > /etc/bash_completion.d/tollgate")]
+    Completions {
+        /// Which
+        shell: Shell,
+    },
+    /// Writes manual pages
+    #[command(after_help = "Example: tollgate man /usr/local/share/man/man1")]
+    Man {
+        /// Where to; made when it is missing
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// How a result is printed.
@@ -271,6 +297,13 @@ pub enum ReportFormat {
     Markdown,
     /// Documented JSON.
     Json,
+    /// `JUnit`'s XML: a test for each metric.
+    Junit,
+    /// The samples themselves, as a samples CSV.
+    Csv,
+    /// For `node_exporter`'s textfile collector.
+    #[value(name = "openmetrics")]
+    OpenMetrics,
 }
 
 /// Of `report`.
@@ -285,6 +318,82 @@ pub struct ReportArgs {
     /// How it is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
     pub format: ReportFormat,
+    /// Sets the tolls beside those of a study, as Markdown
+    #[arg(long, value_enum, conflicts_with_all = ["baseline", "format"])]
+    pub reference: Option<Reference>,
+    /// Where to [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// A study to compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Reference {
+    /// IBM's of 2014.
+    Rc25482,
+}
+
+/// What `import` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    /// Samples CSV, several files into one.
+    Samples,
+    /// CSV with the columns workload, environment, variant, metric, unit, trial, value.
+    Trials,
+    /// fio --output-format=json.
+    FioJson,
+    /// fio's text, version 2 or 3.
+    FioText,
+    /// redis-benchmark --csv, or its text.
+    Redis,
+    /// sysbench's text, 0.4 to 1.0.
+    Sysbench,
+    /// hpccoutf.txt.
+    Hpcc,
+    /// STREAM's table.
+    Stream,
+    /// `RandomAccess`' GUP/s.
+    Gups,
+    /// Intel Linpack's table of trials.
+    Linpack,
+    /// nuttcp's line.
+    Nuttcp,
+    /// Bencher Metric Format.
+    Bmf,
+}
+
+/// Of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// What to read; each file is a round, unless it numbers its trials
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// What the files are
+    #[arg(long, value_enum)]
+    pub format: ImportFormat,
+    /// Where it was measured: docker+nat
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<EnvironmentName>,
+    /// Host class that it is of
+    #[arg(long, value_name = "NAME")]
+    pub host_class: Option<HostClass>,
+    /// When it was measured: 2014-07-21T12:00:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// Mapping file: host class, time, environments by file name, directions of metrics (docs/formats.md)
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
+    /// Where to [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The sweeps [default: the newest measured one]
+    #[arg(value_name = "SWEEP")]
+    pub sweeps: Vec<SweepId>,
     /// Where to [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -294,12 +403,14 @@ pub struct ReportArgs {
 #[derive(Debug, Subcommand)]
 pub enum BaselineCommand {
     /// Lists the accepted sweeps of all host classes
+    #[command(after_help = "Example: tollgate baseline list --format json")]
     List {
         /// How the result is printed
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// Shows one sweep
+    #[command(after_help = "Example: tollgate baseline show 20261123T205047Z-dfb0c3")]
     Show {
         /// Which
         sweep: SweepId,
@@ -308,6 +419,9 @@ pub enum BaselineCommand {
         format: Format,
     },
     /// Makes measured sweeps baselines; what they changed is right from then on
+    #[command(
+        after_help = "Example: tollgate baseline accept SWEEP FRESH1 FRESH2 --reason \"overlay2 -> btrfs, wanted\""
+    )]
     Accept {
         /// Which; a sweep together with the fresh ones that confirmed it
         #[arg(value_name = "SWEEP", required = true)]
@@ -330,6 +444,7 @@ pub enum BaselineCommand {
         into: String,
     },
     /// Takes a sweep out of the baselines
+    #[command(after_help = "Example: tollgate baseline reject 20261123T205047Z-dfb0c3")]
     Reject {
         /// Which
         sweep: SweepId,

@@ -1,6 +1,6 @@
 //! `judge` and `report`: verdicts on what was measured before.
 
-use super::args::{Files, Format, JudgeArgs, ReportArgs, ReportFormat};
+use super::args::{Files, Format, JudgeArgs, Reference, ReportArgs, ReportFormat};
 use super::{Failure, output};
 use crate::config::Config;
 use crate::exit::Outcome;
@@ -72,7 +72,7 @@ fn measured(config: &Config) -> Vec<SweepId> {
 }
 
 /// The newest measured sweep that is not one of chosen cells.
-fn newest(config: &Config) -> Result<SweepId, Failure> {
+pub(super) fn newest(config: &Config) -> Result<SweepId, Failure> {
     let store = wiring::store(config);
     for id in measured(config).into_iter().rev() {
         if !store.load(&id)?.partial {
@@ -104,6 +104,12 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
             ReportFormat::Html => report::judgement_html(&judgement),
             ReportFormat::Markdown => report::judgement_markdown(&judgement),
             ReportFormat::Json => report::judgement_json(&judgement),
+            ReportFormat::Junit => report::judgement_junit(&judgement),
+            ReportFormat::Csv | ReportFormat::OpenMetrics => {
+                return Err(Failure::usage(
+                    "--format csv and openmetrics are of a stored sweep; give a SWEEP instead of two files",
+                ));
+            }
         }
     } else {
         let id = match &args.sweep {
@@ -111,15 +117,26 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
             None => newest(config)?,
         };
         let result = of_stored(config, &id)?;
+        if let Some(Reference::Rc25482) = args.reference {
+            return write(args.output.as_deref(), &report::rc25482_markdown(&result));
+        }
         match args.format {
+            ReportFormat::Csv => samples::write(&[SweepSamples::from(&wiring::store(config).load(&id)?)]),
+            ReportFormat::Junit => report::gate_junit(&result),
+            ReportFormat::OpenMetrics => report::gate_openmetrics(&result),
             ReportFormat::Html => report::gate_html(&result),
             ReportFormat::Markdown => report::gate_markdown(&result),
             ReportFormat::Json => report::gate_json(&result),
         }
     };
-    match &args.output {
-        Some(path) => output::write(path, &text)?,
-        None => output::print(&text)?,
+    write(args.output.as_deref(), &text)
+}
+
+/// Into a file, or to standard output.
+pub(super) fn write(path: Option<&Path>, text: &str) -> Result<Outcome, Failure> {
+    match path {
+        Some(path) => output::write(path, text)?,
+        None => output::print(text)?,
     }
     Ok(Outcome::Done)
 }

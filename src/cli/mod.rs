@@ -9,7 +9,9 @@ mod compare;
 mod gate;
 mod github;
 mod host;
+mod import;
 mod list;
+mod manual;
 mod notify;
 mod output;
 mod progress;
@@ -161,6 +163,8 @@ async fn run(cli: Cli, cancel: &CancellationToken) -> Result<Outcome, Failure> {
         Command::Judge(args) => compare::judge(&config, &args),
         Command::Power(args) => baselines::power(&config, &args),
         Command::Report(args) => compare::report(&config, &args),
+        Command::Import(args) => import::import(&args),
+        Command::Export(args) => import::export(&config, &args),
         Command::Notify(args) => notify::notify(&config, &args).await,
         Command::Baseline(command) => baseline::baseline(&config, &command).await,
         Command::List(args) => list::list(&config, &args).await,
@@ -168,5 +172,7 @@ async fn run(cli: Cli, cancel: &CancellationToken) -> Result<Outcome, Failure> {
         Command::Doctor(args) => host::doctor(&config, &args).await,
         Command::Provision => host::provision(&config).await,
         Command::Clean(args) => host::clean(&config, &args).await,
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { directory } => manual::man(&directory),
     }
 }

@@ -8,7 +8,7 @@ mod table;
 mod write;
 
 pub use error::SamplesError;
-pub use guess::{family_of, is_tail};
+pub use guess::{family_of, info_of, is_tail};
 pub use parse::{parse, parse_until};
 pub use write::write;
 

@@ -1,0 +1,92 @@
+//! `import` and `export`: what tools printed, and measured sweeps, as samples CSVs.
+
+use super::args::{ExportArgs, ImportArgs, ImportFormat};
+use super::{Failure, compare};
+use crate::config::Config;
+use crate::exit::Outcome;
+use crate::import::{Import, Map, Origin, Tool};
+use crate::model::SweepSamples;
+use crate::{samples, wiring};
+use chrono::Utc;
+use std::path::PathBuf;
+
+impl ImportFormat {
+    /// The tool; none for what is a samples CSV already.
+    fn tool(self) -> Option<Tool> {
+        Some(match self {
+            Self::Samples => return None,
+            Self::Trials => Tool::Trials,
+            Self::FioJson => Tool::FioJson,
+            Self::FioText => Tool::FioText,
+            Self::Redis => Tool::Redis,
+            Self::Sysbench => Tool::Sysbench,
+            Self::Hpcc => Tool::Hpcc,
+            Self::Stream => Tool::Stream,
+            Self::Gups => Tool::Gups,
+            Self::Linpack => Tool::Linpack,
+            Self::Nuttcp => Tool::Nuttcp,
+            Self::Bmf => Tool::Bmf,
+        })
+    }
+}
+
+/// Reads every file before it writes anything: nothing is half imported.
+pub fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
+    let sweeps = match args.format.tool() {
+        Some(tool) => vec![of_tool(tool, args)?],
+        None => of_samples(&args.files)?,
+    };
+    compare::write(args.output.as_deref(), &samples::write(&sweeps))
+}
+
+fn of_samples(files: &[PathBuf]) -> Result<Vec<SweepSamples>, Failure> {
+    let mut sweeps: Vec<SweepSamples> = Vec::new();
+    for path in files {
+        for sweep in compare::read_samples(path)? {
+            if sweeps.iter().any(|known| known.sweep == sweep.sweep) {
+                let why = format!("sweep {} is in two of the files; leave one out", sweep.sweep);
+                return Err(Failure::usage(format!("{}: {why}", path.display())));
+            }
+            sweeps.push(sweep);
+        }
+    }
+    sweeps.sort_by(|a, b| (a.started_at, &a.sweep).cmp(&(b.started_at, &b.sweep)));
+    Ok(sweeps)
+}
+
+fn of_tool(tool: Tool, args: &ImportArgs) -> Result<SweepSamples, Failure> {
+    let map = match &args.map {
+        Some(path) => {
+            let name = path.display().to_string();
+            let text =
+                std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("--map {name}: {e}")))?;
+            Map::read(&name, &text).map_err(Failure::usage)?
+        }
+        None => Map::default(),
+    };
+    let origin = Origin {
+        host_class: args.host_class.clone(),
+        environment: args.environment.clone(),
+        started_at: args.started_at,
+        map,
+    };
+    let mut import = Import::new(origin);
+    for path in &args.files {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
+        // Tools write what they were given, in any encoding; the numbers are ASCII.
+        import.add(tool, &name, &String::from_utf8_lossy(&bytes)).map_err(Failure::usage)?;
+    }
+    import.finish(Utc::now()).map_err(Failure::usage)
+}
+
+/// Measured sweeps as one samples CSV.
+pub fn export(config: &Config, args: &ExportArgs) -> Result<Outcome, Failure> {
+    let store = wiring::store(config);
+    let ids = if args.sweeps.is_empty() { vec![compare::newest(config)?] } else { args.sweeps.clone() };
+    let mut sweeps = Vec::new();
+    for id in &ids {
+        sweeps.push(SweepSamples::from(&store.load(id)?));
+    }
+    compare::write(args.output.as_deref(), &samples::write(&sweeps))
+}

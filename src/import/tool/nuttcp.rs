@@ -1,0 +1,48 @@
+//! nuttcp: `rate_Mbps=25312.6430` (`-fparse`), or `674.56 MB /   0.20 sec = 28248.2871 Mbps 85 %TX 65 %RX`.
+
+use super::{Wrong, between, lines};
+use crate::import::Reading;
+use crate::import::reading::{number, reading};
+use crate::model::Better;
+
+pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
+    let mut found = Vec::new();
+    for (line, text) in lines(text) {
+        if text.contains("Error") {
+            return Err(Wrong::at(line, format!("nuttcp failed: {}", text.trim())));
+        }
+        let rate = match between(text, "rate_Mbps=", " ") {
+            Some(rate) => rate,
+            None if text.contains("sec =") => between(text, "sec =", "Mbps").unwrap_or_default(),
+            None => continue,
+        };
+        let megabits = number(rate).ok_or_else(|| Wrong::number(line, rate))?;
+        if megabits <= 0.0 {
+            return Err(Wrong::at(line, "nothing was sent, which is no rate"));
+        }
+        let at = (line, "bulk-tcp", "nuttcp");
+        found.push(reading(at, "throughput", ("Gb/s", Better::Higher), megabits / 1e3));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_read_and_a_failure_is_none() {
+        let of = |text: &str| {
+            read(text).map(|found| found.iter().map(|r| (r.value * 1e6).round()).collect::<Vec<_>>())
+        };
+        let flows = include_str!("../../../tests/fixtures/tool_output/nuttcp-6.1.2-four-flows.txt");
+        assert_eq!(of(flows), Ok(vec![25_312_643.0]));
+        let classic = "  674.5625 MB /   0.20 sec = 28248.2871 Mbps 85 %TX 65 %RX 0 retrans 0.05 msRTT\n";
+        assert_eq!(of(classic), Ok(vec![28_248_287.0]));
+        for bad in ["nuttcp-6.1.2-refused.txt", "nuttcp-6.1.2-nothing.txt"] {
+            let path =
+                std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tool_output").join(bad);
+            assert!(read(&std::fs::read_to_string(path).expect("captured")).is_err(), "{bad}");
+        }
+    }
+}

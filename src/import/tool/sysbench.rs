@@ -1,0 +1,54 @@
+//! sysbench's text: `transactions: 500 (1391.43 per sec.)` in every version, and its 95th percentile.
+
+use super::{Wrong, between, lines};
+use crate::import::Reading;
+use crate::import::reading::{number, reading};
+use crate::model::Better;
+
+pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
+    let mut threads = None;
+    let mut found = Vec::new();
+    for (line, text) in lines(text) {
+        let text = text.trim();
+        if let Some(number) = text.strip_prefix("Number of threads:") {
+            threads = Some(format!("oltp-t{}", number.trim()));
+        }
+        let case = threads.as_deref().unwrap_or("oltp");
+        let at = (line, "mysql", case);
+        if text.starts_with("transactions:") {
+            let rate = between(text, "(", "per sec").unwrap_or_default();
+            let value = number(rate).ok_or_else(|| Wrong::number(line, rate))?;
+            found.push(reading(at, "transactions", ("1/s", Better::Higher), value));
+        }
+        let tail = text.strip_prefix("95th percentile:").or_else(|| {
+            // 0.4: `approx.  95 percentile:   12.30ms`
+            text.strip_prefix("approx.").and_then(|rest| rest.trim_start().strip_prefix("95 percentile:"))
+        });
+        if let Some(time) = tail {
+            let time = time.trim().trim_end_matches("ms");
+            let value = number(time).ok_or_else(|| Wrong::number(line, time))?;
+            found.push(reading(at, "p95", ("ms", Better::Lower), value));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_one_and_nought_point_four() {
+        let of = |text: &str| -> Vec<(String, String, f64)> {
+            read(text).expect("read").into_iter().map(|r| (r.case, r.metric, r.value)).collect()
+        };
+        let one = of(include_str!("../../../tests/fixtures/tool_output/sysbench-1.0.20-read-only.txt"));
+        let wanted = [("oltp-t4", "transactions", 1391.43), ("oltp-t4", "p95", 5.28)];
+        assert_eq!(one, wanted.map(|(c, m, v)| (c.to_owned(), m.to_owned(), v)));
+        let old = "Number of threads: 16\n    transactions:                        10000  (812.33 per sec.)\n         approx.  95 percentile:               23.07ms\n";
+        let wanted = [("oltp-t16", "transactions", 812.33), ("oltp-t16", "p95", 23.07)];
+        assert_eq!(of(old), wanted.map(|(c, m, v)| (c.to_owned(), m.to_owned(), v)));
+        let refused = include_str!("../../../tests/fixtures/tool_output/sysbench-1.0.20-refused.txt");
+        assert_eq!(read(refused), Ok(Vec::new()));
+    }
+}

@@ -1,0 +1,182 @@
+//! What IBM measured in 2014: report RC25482, "An Updated Performance Comparison of Virtual Machines and Linux Containers"
+//! (Felter, Ferreira, Rajamony, Rubio), with its tables and figures.
+//!
+//! Where the trials of a row are public (the logs that the authors published), it has their mean, standard deviation and number;
+//! elsewhere what the report says, as a change of the rate or time in percent, without a spread.
+
+use super::{Fact, Figure, Old, Published, Trials};
+
+const LOGS: &str = "logs of the authors";
+const REPORT: &str = "report";
+
+const fn trials(n: u32, mean: f64, sd: f64) -> Old {
+    Old::Trials(Trials { n, mean, sd })
+}
+
+/// A change against native as it was published, in percent of a rate: -10 is a tenth slower.
+const fn rate(low: f64, high: f64) -> Old {
+    Old::Published(Published::Rate { low, high })
+}
+
+/// A change against native as it was published, in percent of a time: +80 takes 1.8 times as long.
+const fn time(pct: f64) -> Old {
+    Old::Published(Published::Time { pct })
+}
+
+/// The facts, in the order of the study.
+pub(super) const FACTS: [Fact; 22] = [
+    Fact {
+        figure: Figure::TableOne,
+        what: "PXZ compression",
+        unit: "MB/s",
+        source: REPORT,
+        native: Old::Unknown,
+        docker: rate(-4.0, -4.0),
+        nat: Old::Unknown,
+        kvm: rate(-22.0, -22.0),
+        tuned: rate(-18.0, -18.0),
+        today: ("xz", "", "throughput"),
+    },
+    Fact {
+        figure: Figure::TableOne,
+        what: "Linpack",
+        unit: "GFLOPS",
+        source: LOGS,
+        native: trials(10, 290.829, 1.133),
+        docker: trials(10, 290.868, 0.981),
+        nat: Old::Unknown,
+        kvm: trials(10, 130.283, 7.566),
+        tuned: trials(10, 284.199, 1.450),
+        today: ("linpack", "", "gflops"),
+    },
+    Fact {
+        figure: Figure::TableOne,
+        what: "RandomAccess, two sockets",
+        unit: "GUP/s",
+        source: LOGS,
+        native: trials(10, 0.012_61, 0.000_29),
+        docker: trials(10, 0.012_40, 0.000_44),
+        nat: Old::Unknown,
+        kvm: trials(10, 0.012_48, 0.000_32),
+        tuned: Old::Unknown,
+        today: ("randomaccess", "", "gups"),
+    },
+    Fact {
+        figure: Figure::TableOne,
+        what: "RandomAccess, one socket",
+        unit: "GUP/s",
+        source: LOGS,
+        native: trials(10, 0.045_79, 0.001_44),
+        docker: trials(10, 0.045_74, 0.001_87),
+        nat: Old::Unknown,
+        kvm: trials(10, 0.039_36, 0.001_48),
+        tuned: Old::Unknown,
+        today: ("randomaccess", "", "gups"),
+    },
+    stream("Stream copy", [(41.267, 0.065), (41.202, 0.089), (40.051, 0.226)], "copy"),
+    stream("Stream scale", [(41.246, 0.082), (41.235, 0.058), (40.006, 0.162)], "scale"),
+    stream("Stream add", [(45.793, 0.218), (45.623, 0.585), (44.990, 0.204)], "add"),
+    stream("Stream triad", [(45.600, 0.125), (45.631, 0.515), (45.021, 0.209)], "triad"),
+    Fact {
+        figure: Figure::Network,
+        what: "TCP round trips",
+        unit: "1/s",
+        source: REPORT,
+        native: Old::Single(26_600.0),
+        docker: Old::Unknown,
+        nat: time(100.0),
+        kvm: time(81.0),
+        tuned: Old::Unknown,
+        today: ("rr", "tcp", "transactions"),
+    },
+    Fact {
+        figure: Figure::Network,
+        what: "UDP round trips",
+        unit: "1/s",
+        source: REPORT,
+        native: Old::Single(27_800.0),
+        docker: Old::Unknown,
+        nat: time(100.0),
+        kvm: time(78.0),
+        tuned: Old::Unknown,
+        today: ("rr", "udp", "transactions"),
+    },
+    fio("sequential read, queue depth 1", "MB/s", [524.2, 524.8, 434.7], ("seqread-qd1", "throughput")),
+    fio("sequential read, queue depth 2", "MB/s", [826.0, 825.6, 804.2], ("seqread-qd2", "throughput")),
+    fio("sequential write", "MB/s", [769.0, 769.6, 743.8], ("seqwrite-qd1", "throughput")),
+    fio("random read, queue depth 16", "1/s", [58_729.0, 58_407.0, 24_793.0], ("randread-qd16", "iops")),
+    fio("random read, 8 jobs", "1/s", [84_044.0, 84_092.0, 42_543.0], ("randread-qd16-x8", "iops")),
+    fio("random write, queue depth 16", "1/s", [72_807.0, 84_226.0, 18_936.0], ("randwrite-qd16", "iops")),
+    fio("random write, 8 jobs", "1/s", [112_034.0, 112_048.0, 56_160.0], ("randwrite-qd16-x8", "iops")),
+    fio("mixed, 8 jobs: reads", "1/s", [73_177.0, 73_173.0, 34_470.0], ("mixed-qd32-x8", "iops")),
+    redis("Redis GET", "get-c1"),
+    redis("Redis SET", "set-c1"),
+    mysql("MySQL (SysBench OLTP), reading", "read-only-t4"),
+    mysql("MySQL (SysBench OLTP), reading and writing", "read-write-t4"),
+];
+
+const fn stream(what: &'static str, of: [(f64, f64); 3], metric: &'static str) -> Fact {
+    Fact {
+        figure: Figure::TableTwo,
+        what,
+        unit: "GB/s",
+        source: LOGS,
+        native: trials(10, of[0].0, of[0].1),
+        docker: trials(10, of[1].0, of[1].1),
+        nat: Old::Unknown,
+        kvm: trials(10, of[2].0, of[2].1),
+        tuned: Old::Unknown,
+        today: ("stream", "", metric),
+    }
+}
+
+/// One run each: native, Docker with a volume, KVM with virtio and native I/O.
+const fn fio(
+    what: &'static str,
+    unit: &'static str,
+    of: [f64; 3],
+    today: (&'static str, &'static str),
+) -> Fact {
+    Fact {
+        figure: Figure::Fio,
+        what,
+        unit,
+        source: LOGS,
+        native: Old::Single(of[0]),
+        docker: Old::Single(of[1]),
+        nat: Old::Unknown,
+        kvm: Old::Single(of[2]),
+        tuned: Old::Unknown,
+        today: ("fio", today.0, today.1),
+    }
+}
+
+const fn redis(what: &'static str, case: &'static str) -> Fact {
+    Fact {
+        figure: Figure::Redis,
+        what,
+        unit: "1/s",
+        source: REPORT,
+        native: Old::Unknown,
+        docker: rate(0.0, 0.0),
+        nat: rate(-48.0, -22.0),
+        kvm: rate(-65.0, -7.0),
+        tuned: Old::Unknown,
+        today: ("redis", case, "requests"),
+    }
+}
+
+const fn mysql(what: &'static str, case: &'static str) -> Fact {
+    Fact {
+        figure: Figure::Mysql,
+        what,
+        unit: "1/s",
+        source: REPORT,
+        native: Old::Unknown,
+        docker: rate(-13.0, -1.0),
+        nat: rate(-24.0, -6.0),
+        kvm: rate(-63.0, -40.0),
+        tuned: Old::Unknown,
+        today: ("mysql", case, "transactions"),
+    }
+}

@@ -1,0 +1,133 @@
+//! `import` and `export` with the real program: the trials of 2014, what tools printed, and a round trip.
+
+#[path = "common/recorded.rs"]
+mod recorded;
+
+use recorded::Recorded;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    recorded::tollgate(dir).args(args).output().expect("runs")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Mean of each series of a samples CSV: `workload/case/metric@environment`.
+fn means(csv: &str) -> BTreeMap<String, f64> {
+    let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for line in csv.lines().skip(1) {
+        let f: Vec<&str> = line.split(',').collect();
+        all.entry(format!("{}/{}/{}@{}", f[4], f[5], f[6], f[9]))
+            .or_default()
+            .push(f[10].parse().expect("a number"));
+    }
+    let mean =
+        |values: Vec<f64>| values.iter().sum::<f64>() / f64::from(u32::try_from(values.len()).expect("few"));
+    all.into_iter().map(|(k, v)| (k, mean(v))).collect()
+}
+
+#[test]
+fn the_trials_of_2014_give_the_means_that_were_published() {
+    // They are their authors', and not part of this project: whoever has them says where.
+    let Ok(trials) = std::env::var("TOLLGATE_RC25482").map(PathBuf::from) else {
+        eprintln!("skipped: TOLLGATE_RC25482 is not set");
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("map.toml"), "[rename]\ngce = \"kvm+cloud=gce\"\n").expect("written");
+    let of = |file: &str| {
+        let path = trials.join(file).display().to_string();
+        let mut args = vec!["import", "--format", "trials", "--host-class", "rc25482", "--map", "map.toml"];
+        args.extend(["--started-at", "2014-07-21T00:00:00Z", &path]);
+        let ran = run(dir.path(), &args);
+        assert_eq!(ran.status.code(), Some(0), "{}", text(&ran));
+        means(&String::from_utf8_lossy(&ran.stdout))
+    };
+    let stream = of("stream.csv");
+    for (kernel, mean) in [("copy", 41.27), ("scale", 41.25), ("add", 45.79), ("triad", 45.60)] {
+        let found = stream[&format!("stream/2socket-interleave/{kernel}_best_rate@native")];
+        assert!((found - mean).abs() < 0.005, "{kernel}: {found}");
+    }
+    let random = of("randomaccess.csv");
+    let native = |case: &str| random[&format!("randomaccess/{case}/gups@native")];
+    assert!((native("2socket-interleave") - 0.01261).abs() < 5e-6, "{}", native("2socket-interleave"));
+    assert!((native("1socket-localalloc") - 0.04579).abs() < 5e-6, "{}", native("1socket-localalloc"));
+    let linpack = of("linpack.csv")["linpack/2socket-interleave/gflops@native"];
+    assert!((linpack - 290.8).abs() < 0.05, "{linpack}");
+    assert!(of("fio.csv").len() > 100);
+}
+
+#[test]
+fn what_is_exported_is_imported_and_exported_the_same() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = dir.path().join("state/sweeps");
+    std::fs::create_dir_all(&store).expect("made");
+    let sweep = Recorded { hour: 3, engine: "26.1.5", nat: 1.0 };
+    std::fs::write(store.join(format!("{}.json", recorded::id(3))), sweep.sweep().to_string())
+        .expect("written");
+    let exported = run(dir.path(), &["export", "--output", "a.csv"]);
+    assert_eq!(exported.status.code(), Some(0), "{}", text(&exported));
+    let imported = run(dir.path(), &["import", "--format", "samples", "a.csv", "--output", "b.csv"]);
+    assert_eq!(imported.status.code(), Some(0), "{}", text(&imported));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("written");
+    assert_eq!(read("a.csv"), read("b.csv"));
+    assert!(read("a.csv").lines().count() > 100);
+    let twice = run(dir.path(), &["import", "--format", "samples", "a.csv", "b.csv"]);
+    assert_eq!(twice.status.code(), Some(2), "{}", text(&twice));
+    assert!(text(&twice).contains("is in two of the files"), "{}", text(&twice));
+}
+
+#[test]
+fn files_of_a_tool_are_rounds_and_can_be_judged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, copy: f64| {
+        std::fs::write(dir.path().join(name), format!("Copy: {copy} 0 0 0\nTriad: {} 0 0 0\n", copy * 0.9))
+            .expect("written");
+    };
+    for round in 0..4 {
+        write(&format!("native{round}.txt"), 40_000.0 + f64::from(round));
+        write(&format!("docker{round}.txt"), 39_000.0 + f64::from(round));
+    }
+    std::fs::write(
+        dir.path().join("map.toml"),
+        "host_class = \"lab\"\nstarted_at = \"2026-01-01T00:00:00Z\"\n[environments]\n\"native0.txt\" = \"native\"\n\
+         \"native1.txt\" = \"native\"\n\"native2.txt\" = \"native\"\n\"native3.txt\" = \"native\"\n\".txt\" = \"docker\"\n",
+    )
+    .expect("written");
+    let files: Vec<String> =
+        ["native", "docker"].iter().flat_map(|e| (0..4).map(move |n| format!("{e}{n}.txt"))).collect();
+    let mut args = vec!["import", "--format", "stream", "--map", "map.toml", "--output", "lab.csv"];
+    args.extend(files.iter().map(String::as_str));
+    let ran = run(dir.path(), &args);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran));
+    let judged =
+        run(dir.path(), &["judge", "--baseline", "lab.csv", "--candidate", "lab.csv", "--format", "json"]);
+    assert!(text(&judged).contains("\"stream\""), "{}", text(&judged));
+}
+
+#[test]
+fn a_wrong_line_is_named_and_nothing_is_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("good.txt"), "Copy: 1 0 0 0\n").expect("written");
+    std::fs::write(dir.path().join("bad.txt"), "Copy: 1 0 0 0\nTriad: fast 0 0 0\n").expect("written");
+    let common = ["import", "--format", "stream", "--host-class", "lab", "--output", "out.csv"];
+    for (more, word) in [
+        (&["--environment", "native", "good.txt", "bad.txt"][..], "bad.txt: line 2: found \"fast\""),
+        (&["good.txt"][..], "give --environment or a mapping file"),
+        (&["--environment", "native", "missing.txt"][..], "missing.txt: "),
+    ] {
+        let ran = run(dir.path(), &[&common[..], more].concat());
+        assert_eq!(ran.status.code(), Some(2), "{}", text(&ran));
+        assert!(text(&ran).contains(word), "{}", text(&ran));
+        assert!(!dir.path().join("out.csv").exists());
+    }
+    let nothing = run(
+        dir.path(),
+        &["import", "--format", "fio-text", "--environment", "native", "--host-class", "lab", "good.txt"],
+    );
+    assert!(text(&nothing).contains("no result of fio in it"), "{}", text(&nothing));
+}
