@@ -13,11 +13,12 @@ mod list;
 mod notify;
 mod output;
 mod progress;
+mod watch;
 
 use crate::config::{Config, ConfigError};
 use crate::exit::Outcome;
 use crate::pipeline::PipelineError;
-use args::{Cli, Command, Global};
+use args::{Cli, Command, Global, LogFormat};
 use clap::Parser;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -73,7 +74,7 @@ impl From<crate::store::StoreError> for Failure {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(&cli.global);
+    start_log(&cli);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -96,14 +97,21 @@ pub fn main() -> ExitCode {
     ExitCode::from(outcome.code())
 }
 
-fn start_log(global: &Global) {
-    let level = match global.verbose {
-        0 => "warn",
-        1 => "tollgate=info,warn",
+fn start_log(cli: &Cli) {
+    // Of a service the log is all there is to see.
+    let is_service = matches!(cli.command, Command::Watch(_));
+    let level = match cli.global.verbose {
+        0 if !is_service => "warn",
+        0 | 1 => "tollgate=info,warn",
         _ => "tollgate=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("TOLLGATE_LOG").unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match cli.global.log_format {
+        LogFormat::Text => log.with_ansi(output::is_coloured(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
 }
 
 /// SIGINT and SIGTERM stop the work and clean up; a second one ends the process at once.
@@ -166,6 +174,8 @@ async fn run(cli: Cli, cancel: &CancellationToken) -> Result<Outcome, Failure> {
         Command::Fingerprint(args) => host::fingerprint(&config, &args).await,
         Command::Doctor(args) => host::doctor(&config, &args).await,
         Command::Provision => host::provision(&config).await,
+        Command::Watch(args) => watch::watch(&config, &args, cancel).await,
+        Command::Trigger(args) => watch::trigger(&config, &args),
         Command::Clean(args) => host::clean(&config, &args).await,
     }
 }

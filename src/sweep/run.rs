@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// Why a sweep ended early. The journal is kept, so it can be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -254,7 +255,12 @@ impl Runner<'_> {
         };
         let measured = match self.cells.given_up(block.case, environment) {
             Some(why) => Err(format!("not run: {why}")),
-            None => self.measure(case, block.round, environment, &mut record).await?,
+            None => {
+                let within = tracing::info_span!("environment", %environment);
+                let span =
+                    tracing::info_span!(parent: &within, "workload", case = label(case), round = block.round);
+                self.measure(case, block.round, environment, &mut record).instrument(span).await?
+            }
         };
         match measured {
             Ok(values) => record.values = Some(values),
