@@ -194,6 +194,7 @@ fn no_job_is_lost_or_measured_twice() {
     let last = engine(&fs::read_to_string(dir.join("engine")).expect("read"));
 
     let mut service = start(dir);
+    promised.insert(ask(dir, "full"));
     wait("everything is done", || {
         let queue = queue(dir);
         let idle = queue["waiting"].as_array().is_some_and(Vec::is_empty) && queue["running"].is_null();

@@ -75,6 +75,7 @@ impl From<crate::store::StoreError> for Failure {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(&cli);
+    let format = cli.global.log_format;
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -84,12 +85,12 @@ pub fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let cancel = CancellationToken::new();
-        stop_on_signals(cancel.clone());
+        stop_on_signals(cancel.clone(), format);
         // One command's future is large; it is made once.
         Box::pin(run(cli, &cancel)).await
     });
     let outcome = outcome.unwrap_or_else(|failure| {
-        eprintln!("tollgate: {}", failure.message);
+        say(format, &failure.message);
         failure.outcome
     });
     // Tasks that wait for signals or blocked reads are not waited for.
@@ -114,8 +115,16 @@ fn start_log(cli: &Cli) {
     }
 }
 
+/// Says something on standard error that no log level hides. Where every line is to be JSON, it is.
+fn say(format: LogFormat, text: &str) {
+    match format {
+        LogFormat::Text => eprintln!("tollgate: {text}"),
+        LogFormat::Json => tracing::error!("{text}"),
+    }
+}
+
 /// SIGINT and SIGTERM stop the work and clean up; a second one ends the process at once.
-fn stop_on_signals(cancel: CancellationToken) {
+fn stop_on_signals(cancel: CancellationToken, format: LogFormat) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -126,10 +135,10 @@ fn stop_on_signals(cancel: CancellationToken) {
         loop {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             if cancel.is_cancelled() {
-                eprintln!("tollgate: ended at once; `tollgate clean` removes what is left");
+                say(format, "ended at once; `tollgate clean` removes what is left");
                 std::process::exit(130);
             }
-            eprintln!("tollgate: stopping: cleaning up, the journal is kept (once more to end at once)");
+            say(format, "stopping: cleaning up, the journal is kept (once more to end at once)");
             cancel.cancel();
         }
     });

@@ -82,9 +82,13 @@ impl Host for ThisHost<'_> {
     fn outbox(&self) -> Outbox {
         let jobs = |dir: &Path| {
             let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-            let is_job =
-                |name: &str| name.ends_with(".json") && name.starts_with(|c: char| c.is_ascii_digit());
-            entries.filter(|e| e.file_name().to_str().is_some_and(is_job)).count()
+            let name = |path: &Path| path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
+            // `000000000007-github.json`; locks and what is half written are named otherwise.
+            let is_job = |path: &Path| {
+                path.extension().is_some_and(|e| e == "json")
+                    && name(path).is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()))
+            };
+            entries.filter(|e| is_job(&e.path())).count()
         };
         let outbox = self.config.state.join("outbox");
         Outbox { waiting: jobs(&outbox), refused: jobs(&outbox.join("dead")) }

@@ -62,21 +62,8 @@ impl Keep {
             Err(Errno::WOULDBLOCK) => return Err(KeepError::Taken { path: state.to_owned() }),
             Err(errno) => return Err(io(&path)(errno.into())),
         }
-        let keep = Self { path: state.join("queue.json"), _lock: lock };
-        keep.remove_half_written(state);
-        Ok(keep)
-    }
-
-    /// What a service that was killed left beside the file. In a container the next one has the same process id, and would
-    /// be refused its temporary file for ever.
-    fn remove_half_written(&self, state: &Path) {
-        let half = |name: &str| name.starts_with(".queue.json.") && name.ends_with(".new");
-        for entry in fs::read_dir(state).into_iter().flatten().flatten() {
-            if entry.file_name().to_str().is_some_and(half) {
-                // Should it stay, the next write says so.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        remove_half_written(state);
+        Ok(Self { path: state.join("queue.json"), _lock: lock })
     }
 
     /// The queue as it was left; an empty one with this seed when there is none. A damaged one is set aside: what it held is
@@ -111,6 +98,18 @@ impl Keep {
         let mut text = serde_json::to_vec_pretty(queue).map_err(|e| io(e.into()))?;
         text.push(b'\n');
         durable::write(&self.path, &text, 0o600).map_err(io)
+    }
+}
+
+/// What a service that was killed left beside the queue. In a container the next one has the same process id, and would be
+/// refused its temporary file for ever.
+fn remove_half_written(state: &Path) {
+    for entry in fs::read_dir(state).into_iter().flatten().flatten() {
+        let is_half = Path::new(&entry.file_name()).extension().is_some_and(|e| e == "new");
+        if is_half && entry.file_name().to_str().is_some_and(|name| name.starts_with(".queue.json.")) {
+            // Should it stay, the next write says so.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -160,7 +160,7 @@ impl<'a> Service<'a> {
     pub async fn run(mut self, cancel: &CancellationToken) -> Result<(), KeepError> {
         *self.wakeups.entry(Source::Boot.as_str().to_owned()).or_default() += 1;
         self.look_wanted = true;
-        self.manager.ready();
+        Manager::ready();
         loop {
             let rest = self.turn(cancel);
             match self.next(rest, cancel).await {
@@ -176,7 +176,7 @@ impl<'a> Service<'a> {
                 Event::Other => {}
             }
         }
-        self.manager.stopping();
+        Manager::stopping();
         if self.flight.task.is_some() {
             self.flight.cancel.cancel();
             let ran = arrived(&mut self.flight.task).await;

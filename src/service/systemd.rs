@@ -22,7 +22,7 @@ impl Manager {
     }
 
     /// The service works.
-    pub fn ready(&self) {
+    pub fn ready() {
         tell(&[NotifyState::Ready]);
     }
 
@@ -42,7 +42,7 @@ impl Manager {
     }
 
     /// It stops, which may take a while.
-    pub fn stopping(&self) {
+    pub fn stopping() {
         tell(&[NotifyState::Stopping]);
     }
 }

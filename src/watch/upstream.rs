@@ -43,13 +43,13 @@ pub fn moby(text: &str) -> Result<Option<(String, String)>, FeedError> {
         prerelease: bool,
     }
     let releases: Vec<Release> = serde_json::from_str(text).map_err(|e| FeedError(e.to_string()))?;
-    let released = releases.into_iter().filter(|r| !r.draft && !r.prerelease).filter_map(|r| {
+    let newest = releases.into_iter().filter(|r| !r.draft && !r.prerelease).filter_map(|r| {
         // v28.5.2 once, docker-v29.0.1 now; api/v1.52.0 and client/v0.1.0 are others.
         let name = r.tag_name.strip_prefix("docker-").unwrap_or(&r.tag_name);
         let number = name.strip_prefix('v')?.to_owned();
         Some((version(&number)?, number, r.html_url))
     });
-    Ok(released.max_by(|a, b| a.0.cmp(&b.0)).map(|(_, number, url)| (number, url)))
+    Ok(newest.max_by(|a, b| a.0.cmp(&b.0)).map(|(_, number, url)| (number, url)))
 }
 
 /// The newest kernel of the running one's series, or the latest stable one where the series has ended, from kernel.org's

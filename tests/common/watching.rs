@@ -155,11 +155,10 @@ impl Runner for FakeRunner {
 
 /// Settings below a state directory, with more of `[watch]`.
 pub fn config(state: &Path, watch: &str) -> Config {
-    let text = format!(
-        "state = {:?}\n[docker]\nsocket = {:?}\n[watch]\nprofile = \"smoke\"\nfollow = []\n{watch}\n",
-        state,
-        state.join("no-docker.sock")
-    );
+    let (state, docker) = (state.display(), state.join("no-docker.sock"));
+    let docker = docker.display();
+    let service = format!("[watch]\nprofile = \"smoke\"\nfollow = []\n{watch}\n");
+    let text = format!("state = \"{state}\"\n[docker]\nsocket = \"{docker}\"\n{service}");
     Config::resolve(Some(("tollgate.toml", &text))).expect("valid")
 }
 
@@ -186,10 +185,8 @@ impl Link {
                 self.status.changed().await.expect("the service runs");
             }
         };
-        match tokio::time::timeout(Duration::from_secs(10), wait).await {
-            Ok(status) => status,
-            Err(_) => panic!("not within ten seconds: {what}; {:#?}", self.status.borrow()),
-        }
+        let seen = tokio::time::timeout(Duration::from_secs(10), wait).await.ok();
+        seen.unwrap_or_else(|| panic!("not within ten seconds: {what}; {:#?}", self.status.borrow()))
     }
 
     /// Waits until the service has turned some times more.

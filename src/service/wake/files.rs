@@ -118,8 +118,8 @@ mod tests {
         fs::create_dir_all(path("boot")).expect("made");
         fs::create_dir_all(path("etc")).expect("made");
         let wanted = vec![path("etc/docker/daemon.json"), path("boot")];
-        let (waker, mut wakes) = mpsc::channel(64);
-        let task = tokio::spawn(watch(wanted, waker));
+        let (sender, mut wakes) = mpsc::channel(64);
+        let task = tokio::spawn(watch(wanted, sender));
         assert!(!quiet(&mut wakes).await, "nothing happened");
 
         fs::create_dir(path("etc/docker")).expect("made");

@@ -182,10 +182,10 @@ mod tests {
     use super::*;
 
     /// A service that says what it is asked, on a thread of its own.
-    async fn answering(state: &Path) -> (Bound, tokio::task::JoinHandle<()>) {
+    fn answering(state: &Path) -> (Bound, tokio::task::JoinHandle<()>) {
         let bound = Bound::bind(state).expect("bound");
-        let (asker, mut asked) = mpsc::channel::<Asked>(4);
-        tokio::spawn(serve(bound.listener(), asker));
+        let (sender, mut asked) = mpsc::channel::<Asked>(4);
+        tokio::spawn(serve(bound.listener(), sender));
         let answers = tokio::spawn(async move {
             while let Some(Asked { wake, answer }) = asked.recv().await {
                 let said = if wake.force { Ok(format!("{:?}", wake.profile)) } else { Err("no".to_owned()) };
@@ -216,7 +216,7 @@ mod tests {
         assert!(absent.contains("start `tollgate watch`"), "{absent}");
         // What a killed service left is no obstacle.
         drop(std::os::unix::net::UnixListener::bind(path(&state)).expect("a stale one"));
-        let (bound, _answers) = answering(&state).await;
+        let (bound, _answers) = answering(&state);
         let mode = fs::metadata(path(&state)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let ask = |always, profile: Option<&str>| {
@@ -241,7 +241,7 @@ mod tests {
     async fn those_who_say_nothing_do_not_keep_others_from_asking() {
         let dir = tempfile::tempdir().expect("a directory");
         let state = dir.path().to_owned();
-        let (_bound, _answers) = answering(&state).await;
+        let (_bound, _answers) = answering(&state);
         let silent: Vec<UnixStream> =
             (0..AT_ONCE - 1).map(|_| UnixStream::connect(path(&state)).expect("connected")).collect();
         let wish = Wish { always: true, profile: None };

@@ -161,11 +161,10 @@ impl Waiting {
         match &job.reason {
             _ if !reason.is_unconditional() => {}
             Reason::NoBaseline => job.reason = reason,
-            Reason::Change { .. } => {
-                if self.otherwise.as_ref().is_none_or(|o| o.priority() < priority) {
-                    self.otherwise = Some(reason);
-                }
+            Reason::Change { .. } if self.otherwise.as_ref().is_none_or(|o| o.priority() < priority) => {
+                self.otherwise = Some(reason);
             }
+            Reason::Change { .. } => {}
             _ if job.priority < priority => job.reason = reason,
             _ => {}
         }
