@@ -71,6 +71,15 @@ async fn a_service_that_is_stopped_goes_on_with_its_sweep_and_tells_what_it_foun
     assert!(text(&asked.stdout).contains("is in the queue"), "{asked:?}");
     let again = wait(&bed, &mut service, "it runs", |q| q["running"].is_object());
     assert_eq!(again["running"]["job"]["reason"]["why"], "trigger");
+    // Killed in the middle of it: the next service finds job and journal, and removes what is left on the host.
+    bed.wait_for_trials(3, &mut service);
+    service.kill().expect("killed");
+    service.wait().expect("it is gone");
+    let mut service = bed.start(&["watch"]);
+    let id = again["running"]["job"]["id"].clone();
+    let done = wait(&bed, &mut service, "it ends", |q| q["finished"][0]["job"]["id"] == id);
+    assert_eq!(done["finished"][0]["sweep"], again["running"]["sweep"], "the same sweep");
+    assert_eq!(done["finished"].as_array().map(Vec::len), Some(2), "each job once");
     stop(&mut service);
     bed.assert_clean();
 }

@@ -84,6 +84,11 @@ impl Bed {
         feeds.values().flat_map(|f| &f.offers).map(|o| (o.component, o.version.clone())).collect()
     }
 
+    fn answers(&self, status: u16, body: &str) {
+        let mut upstream = self.upstream.lock().expect("lock");
+        (upstream.status, upstream.body) = (status, body.to_owned());
+    }
+
     fn asked(&self) -> Vec<Option<String>> {
         std::mem::take(&mut self.upstream.lock().expect("lock").asked)
     }
@@ -121,7 +126,7 @@ async fn a_feed_that_fails_is_left_alone_for_longer_each_time() {
     let running = || Some(RUNNING.to_owned());
     follower.turn(running(), at(0)).await;
     bed.asked();
-    bed.upstream.lock().expect("lock").status = 503;
+    bed.answers(503, "");
     let mut times = Vec::new();
     for minute in (0..60 * 96).step_by(10) {
         follower.turn(running(), at(8) + TimeDelta::minutes(minute)).await;
@@ -131,13 +136,11 @@ async fn a_feed_that_fails_is_left_alone_for_longer_each_time() {
     }
     assert_eq!(times, [0, 30, 90, 210, 450, 930, 1890, 3810], "half an hour, doubling");
     assert_eq!(bed.offered().len(), 1, "what was known stays");
-    let mut upstream = bed.upstream.lock().expect("lock");
-    (upstream.status, upstream.body) = (200, "<html>hello</html>".to_owned());
-    drop(upstream);
+    bed.answers(200, "<html>hello</html>");
     follower.turn(running(), at(200)).await;
     assert_eq!(bed.asked().len(), 1);
     assert_eq!(bed.offered().len(), 1, "nonsense is no answer");
-    bed.upstream.lock().expect("lock").body = " ".repeat(5 << 20);
+    bed.answers(200, &" ".repeat(5 << 20));
     follower.turn(running(), at(300)).await;
     assert_eq!((bed.asked().len(), bed.offered().len()), (1, 1), "too much is none either");
 }

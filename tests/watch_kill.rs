@@ -208,7 +208,7 @@ fn no_job_is_lost_or_measured_twice() {
     let once: BTreeSet<&(u64, String)> = measured.iter().collect();
     assert_eq!(once.len(), measured.len(), "a job was measured twice: {measured:?}");
     let jobs: BTreeSet<u64> = measured.iter().map(|(job, _)| *job).collect();
-    let lost: Vec<_> = promised.difference(&jobs).collect();
-    assert!(lost.is_empty(), "lost: {lost:?} of {promised:?}");
+    let missing: Vec<_> = promised.difference(&jobs).collect();
+    assert!(missing.is_empty(), "lost: {missing:?} of {promised:?}");
     println!("{KILLS} kills, {} promises, {} jobs measured", promised.len(), jobs.len());
 }

@@ -5,6 +5,7 @@ use crate::model::{Decision, SweepId};
 use crate::watch::Job;
 use crate::watch::queue::Components;
 use async_trait::async_trait;
+use std::fmt;
 use tokio_util::sync::CancellationToken;
 
 /// A job to do.
@@ -45,6 +46,22 @@ pub enum Ran {
         /// Whether it fails until a person mends something.
         for_good: bool,
     },
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Judged { decision, detail, .. } => {
+                write!(f, "judged: {}", decision.as_str())?;
+                detail.iter().try_for_each(|detail| write!(f, "; {detail}"))
+            }
+            Self::Dispatched(what) => write!(f, "GitHub was asked to measure: {what}"),
+            Self::Busy(why) => write!(f, "waits: {why}"),
+            Self::Stale(why) => write!(f, "begins anew: {why}"),
+            Self::Stopped => f.write_str("stopped; the journal is kept"),
+            Self::Failed { why, .. } => write!(f, "failed: {why}"),
+        }
+    }
 }
 
 /// Does jobs.

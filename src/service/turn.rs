@@ -166,7 +166,10 @@ impl Service<'_> {
             tracing::warn!(job = id, "the host changed while it was measured; the sweep is stopped");
         }
         if let Some(id) = observed.withdrawn {
-            tracing::info!(job = id, "the change was taken back");
+            tracing::info!(
+                job = id,
+                "nothing is left to measure: the change was taken back, or its component stopped"
+            );
         }
         if let Some(job) =
             observed.queued.and_then(|id| self.queue.waiting().into_iter().find(|j| j.id == id))
@@ -239,7 +242,11 @@ impl Service<'_> {
         let now = self.parts.clock.now();
         self.unsaved = true;
         let id = self.queue.running().map(|r| r.job.id);
-        tracing::info!(job = id, "ended: {ran:?}");
+        if matches!(ran, Ran::Failed { .. }) {
+            tracing::warn!(job = id, "{ran}");
+        } else {
+            tracing::info!(job = id, "{ran}");
+        }
         match ran {
             Ran::Judged { decision, sweep, components, detail } => {
                 self.queue.judged(decision, sweep, components, detail, now);
