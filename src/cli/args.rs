@@ -39,6 +39,12 @@ Examples: tollgate import --format fio-json --environment docker --host-class la
           tollgate import --format samples before.csv after.csv --output all.csv
 A wrong line is named, and then nothing is written.";
 
+const WATCH_EXAMPLES: &str = "\
+Examples: tollgate watch --check-config
+          tollgate watch --state /var/lib/tollgate --log-format json
+Stops on SIGTERM and SIGINT: a sweep is abandoned at once, the host is clean, and the next start goes on with it. SIGHUP makes it look.
+Environment: as for `tollgate notify`; without it results are kept for the dashboard and told to the policy's webhooks.";
+
 const PROPOSE_EXAMPLES: &str = "\
 Example: tollgate baseline propose --base main
 Opens (or updates) one pull request with the accepted sweeps that the base does not have. Needs the permissions
@@ -73,9 +79,21 @@ pub struct Global {
     /// Directory of accepted sweeps [default: baselines]
     #[arg(long, global = true, value_name = "DIR")]
     pub baselines: Option<PathBuf>,
+    /// How the log on standard error is written
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     /// Says more (twice: much more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line, with the spans that it happened in.
+    Json,
 }
 
 /// What to do.
@@ -122,6 +140,12 @@ pub enum Command {
     /// Installs and starts what is missing: Docker, QEMU, mmdebstrap
     #[command(after_help = "Example: sudo tollgate provision")]
     Provision,
+    /// Watches this host, and measures when something changed: the service
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(WatchArgs),
+    /// Asks the service of this host to look, or to measure
+    #[command(after_help = "Example: tollgate trigger --always --profile smoke")]
+    Trigger(TriggerArgs),
     /// Removes what crashed runs left on the host
     #[command(after_help = "Example: tollgate clean --dry-run")]
     Clean(CleanArgs),
@@ -485,6 +509,28 @@ pub struct DoctorArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Of `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Says whether the configuration can be used and what it means, and ends
+    #[arg(long)]
+    pub check_config: bool,
+    /// Address of the dashboard [default: watch.listen, 127.0.0.1:9417]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+}
+
+/// Of `trigger`.
+#[derive(Debug, Args)]
+pub struct TriggerArgs {
+    /// Measures also when no component changed, and in quiet hours
+    #[arg(long)]
+    pub always: bool,
+    /// Size of the sweep [default: the service's]
+    #[arg(long, value_enum, requires = "always")]
+    pub profile: Option<Profile>,
 }
 
 /// Of `clean`.

@@ -15,11 +15,12 @@ mod manual;
 mod notify;
 mod output;
 mod progress;
+mod watch;
 
 use crate::config::{Config, ConfigError};
 use crate::exit::Outcome;
 use crate::pipeline::PipelineError;
-use args::{Cli, Command, Global};
+use args::{Cli, Command, Global, LogFormat};
 use clap::Parser;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -75,7 +76,8 @@ impl From<crate::store::StoreError> for Failure {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(&cli.global);
+    start_log(&cli);
+    let format = cli.global.log_format;
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -85,13 +87,12 @@ pub fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let cancel = CancellationToken::new();
-        stop_on_signals(cancel.clone());
+        stop_on_signals(cancel.clone(), format);
         // One command's future is large; it is made once.
         Box::pin(run(cli, &cancel)).await
     });
     let outcome = outcome.unwrap_or_else(|failure| {
-        // What failed may repeat a stranger's words, and a runner reads commands from here, too.
-        eprintln!("tollgate: {}", crate::actions::harmless(&failure.message));
+        say(format, &failure.message);
         failure.outcome
     });
     // Tasks that wait for signals or blocked reads are not waited for.
@@ -99,18 +100,34 @@ pub fn main() -> ExitCode {
     ExitCode::from(outcome.code())
 }
 
-fn start_log(global: &Global) {
-    let level = match global.verbose {
-        0 => "warn",
-        1 => "tollgate=info,warn",
+fn start_log(cli: &Cli) {
+    // Of a service the log is all there is to see.
+    let is_service = matches!(cli.command, Command::Watch(_));
+    let level = match cli.global.verbose {
+        0 if !is_service => "warn",
+        0 | 1 => "tollgate=info,warn",
         _ => "tollgate=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("TOLLGATE_LOG").unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match cli.global.log_format {
+        LogFormat::Text => log.with_ansi(output::is_coloured(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// Says something on standard error that no log level hides. Where every line is to be JSON, it is.
+fn say(format: LogFormat, text: &str) {
+    match format {
+        // What failed may repeat a stranger's words, and a runner reads commands from here, too.
+        LogFormat::Text => eprintln!("tollgate: {}", crate::actions::harmless(text)),
+        LogFormat::Json => tracing::error!("{text}"),
+    }
 }
 
 /// SIGINT and SIGTERM stop the work and clean up; a second one ends the process at once.
-fn stop_on_signals(cancel: CancellationToken) {
+fn stop_on_signals(cancel: CancellationToken, format: LogFormat) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -121,10 +138,10 @@ fn stop_on_signals(cancel: CancellationToken) {
         loop {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             if cancel.is_cancelled() {
-                eprintln!("tollgate: ended at once; `tollgate clean` removes what is left");
+                say(format, "ended at once; `tollgate clean` removes what is left");
                 std::process::exit(130);
             }
-            eprintln!("tollgate: stopping: cleaning up, the journal is kept (once more to end at once)");
+            say(format, "stopping: cleaning up, the journal is kept (once more to end at once)");
             cancel.cancel();
         }
     });
@@ -171,6 +188,8 @@ async fn run(cli: Cli, cancel: &CancellationToken) -> Result<Outcome, Failure> {
         Command::Fingerprint(args) => host::fingerprint(&config, &args).await,
         Command::Doctor(args) => host::doctor(&config, &args).await,
         Command::Provision => host::provision(&config).await,
+        Command::Watch(args) => watch::watch(&config, &args, cancel).await,
+        Command::Trigger(args) => watch::trigger(&config, &args),
         Command::Clean(args) => host::clean(&config, &args).await,
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { directory } => manual::man(&directory),

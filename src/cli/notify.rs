@@ -63,19 +63,25 @@ fn read(path: &Path) -> Result<GateResult, Failure> {
 
 /// Who tells; an error when there is nobody to tell.
 pub fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
-    let rules = policy::rules(config)?;
-    let hooks = hooks(&rules.alert);
-    let github = job.client(config)?;
-    if github.is_none() && hooks.is_empty() {
+    let notifier = notifier_of_host(config, job)?;
+    if notifier.github().is_none() && policy::rules(config)?.alert.webhook.is_empty() {
         return Err(Failure::usage(format!(
             "nobody to tell: set GITHUB_REPOSITORY and GITHUB_TOKEN, or name a webhook in {}",
             config.policy.display()
         )));
     }
-    if github.is_none() && job.event.run.is_some() {
+    if notifier.github().is_none() && job.event.run.is_some() {
         // Where the result of another run belongs, only GitHub knows.
         return Err(Failure::usage("a workflow_run needs GITHUB_REPOSITORY and GITHUB_TOKEN"));
     }
+    Ok(notifier)
+}
+
+/// A notifier that remembers alerts on this host also where there is nobody to tell.
+pub(super) fn notifier_of_host(config: &Config, job: &Job) -> Result<Notifier, Failure> {
+    let rules = policy::rules(config)?;
+    let hooks = hooks(&rules.alert);
+    let github = job.client(config)?;
     let mut secrets = job.secrets.clone();
     for target in hooks.iter().filter_map(|h| h.target.as_ref()) {
         secrets.push(target.url.clone());

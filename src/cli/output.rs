@@ -10,12 +10,17 @@ pub fn style() -> TerminalStyle {
     let terminal = std::io::stdout().is_terminal();
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     let measured = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|s| s.ws_col).filter(|c| *c > 0);
-    let allowed = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
     TerminalStyle {
         width: if terminal { measured.or(columns).unwrap_or(100) } else { columns.unwrap_or(100) },
-        colour: terminal && allowed,
+        colour: is_coloured(&std::io::stdout()),
     }
+}
+
+/// Whether colours may be written there.
+pub fn is_coloured(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
 }
 
 /// Prints a result. A reader that has gone away (a pipe to `head`) is no failure.

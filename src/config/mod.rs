@@ -6,10 +6,12 @@ mod duration;
 mod error;
 mod raw;
 mod tuning;
+mod watch;
 
 pub use duration::parse as parse_duration;
 pub use error::ConfigError;
 pub use tuning::{Keep, Setting, Switch, Thp, Tuning};
+pub use watch::{CronExpression, Feed, QuietHours, Schedule, Watch, WatchMode};
 
 use crate::model::{CpuList, EnvironmentName, HostClass};
 use crate::workload;
@@ -78,6 +80,8 @@ pub struct Config {
     pub limits: Limits,
     /// What a sweep sets on the host while it runs.
     pub tuning: Tuning,
+    /// The service.
+    pub watch: Watch,
 }
 
 /// The three profiles.
@@ -264,6 +268,7 @@ impl Config {
                 server_ready: seconds(limits.server_ready_s, "limits.server_ready_s")?,
             },
             tuning: Tuning::from_raw(raw.tuning)?,
+            watch: Watch::from_raw(raw.watch)?,
         })
     }
 }

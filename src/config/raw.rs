@@ -1,8 +1,10 @@
 //! The configuration as it stands in a file: every key may be absent, none may be unknown.
 
-use super::{Accel, Acceptance, Setting, Switch, Thp};
+use super::{Accel, Acceptance, Feed, Setting, Switch, Thp, WatchMode};
 use crate::model::{CpuList, EnvironmentName, HostClass};
+use crate::workload;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 macro_rules! raw {
@@ -54,6 +56,11 @@ impl Layer for Thp {}
 impl Layer for Setting {}
 impl Layer for Vec<String> {}
 impl Layer for Vec<EnvironmentName> {}
+impl Layer for Vec<PathBuf> {}
+impl Layer for WatchMode {}
+impl Layer for Vec<Feed> {}
+impl Layer for workload::Profile {}
+impl Layer for BTreeMap<String, Schedule> {}
 
 raw!(
     /// The whole file.
@@ -72,6 +79,7 @@ raw!(
         github: Github,
         limits: Limits,
         tuning: Tuning,
+        watch: Watch,
     }
 );
 raw!(
@@ -139,4 +147,28 @@ raw!(
         numa_balancing: Switch,
         more_hugepages: u32,
     }
+);
+raw!(
+    /// `[watch]`.
+    Watch {
+        profile: workload::Profile,
+        mode: WatchMode,
+        time_zone: String,
+        schedules: BTreeMap<String, Schedule>,
+        jitter: String,
+        quiet_hours: Vec<String>,
+        files: Vec<PathBuf>,
+        debounce: String,
+        look_every: String,
+        attempts: u32,
+        retry_wait: String,
+        follow: Vec<Feed>,
+        listen: String,
+        token_file: PathBuf,
+        hook_secret_env: String,
+    }
+);
+raw!(
+    /// A value of `[watch.schedules]`.
+    Schedule { cron: String, profile: workload::Profile, }
 );

@@ -99,6 +99,19 @@ impl Probe {
         HostClass::slug(&text).expect("letters and digits make a name")
     }
 
+    /// Release of the running kernel.
+    pub fn kernel_release(&self) -> Option<String> {
+        files::value(&self.root, "/proc/sys/kernel/osrelease")
+    }
+
+    /// Releases of the kernels that can be booted: `6.1.0-25-amd64` of `/boot/vmlinuz-6.1.0-25-amd64`.
+    pub fn installed_kernels(&self) -> Vec<String> {
+        let copy = |release: &str| [".old", ".bak", ".dpkg-"].iter().any(|mark| release.contains(mark));
+        let names = files::names(&self.root, "/boot");
+        let releases = names.iter().filter_map(|name| name.strip_prefix("vmlinuz-"));
+        releases.filter(|release| !copy(release)).map(str::to_owned).collect()
+    }
+
     /// The random id of this boot: part of the lock, never of a fingerprint.
     pub fn boot_id(&self) -> Option<String> {
         processes::boot_id(&self.root)
@@ -106,7 +119,7 @@ impl Probe {
 
     /// Release and build: two builds of one release differ in their patches.
     fn kernel(&self) -> Option<String> {
-        let release = files::value(&self.root, "/proc/sys/kernel/osrelease")?;
+        let release = self.kernel_release()?;
         // Linux version 6.1.0-25-amd64 (builder@host) (gcc ...) #1 SMP PREEMPT_DYNAMIC Debian 6.1.106-3 (2024-08-26)
         let version = files::value(&self.root, "/proc/version");
         let build = version.as_deref().and_then(|text| text.find(" #").map(|at| &text[at + 1..]));

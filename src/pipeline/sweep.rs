@@ -26,6 +26,7 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// What to sweep.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,8 @@ pub struct Request {
     pub seed: Option<u64>,
     /// Goes on with an interrupted sweep: the newest of the profile, or the one named.
     pub resume: Option<Option<SweepId>>,
+    /// Name of a new sweep, for a caller who must find it again after a crash; one is made otherwise.
+    pub id: Option<SweepId>,
 }
 
 /// A time that a sweep shall take.
@@ -78,7 +81,8 @@ pub async fn sweep(
             PipelineError::Usage(format!("there is no interrupted {} sweep to resume", profile.as_str()))
         })?),
     };
-    let id = resumed.clone().unwrap_or_else(|| SweepId::new(Utc::now(), rand::random()));
+    let named = resumed.clone().or_else(|| request.id.clone());
+    let id = named.unwrap_or_else(|| SweepId::new(Utc::now(), rand::random()));
     let _lock = take_host(config, &id)?;
     let cleaned = clean::clean(config, false).await?;
     for line in &cleaned.removed {
@@ -120,7 +124,9 @@ pub async fn sweep(
         // Everything is in the journal; only the record is missing.
         return finish(config, &path);
     }
-    let finished = measure(config, prepared, &id, &image, &scratch, progress, cancel).await;
+    let span = tracing::info_span!("sweep", %id, profile = prepared.header.profile.as_str());
+    let measuring = measure(config, prepared, &id, &image, &scratch, progress, cancel);
+    let finished = measuring.instrument(span).await;
     let tidied = std::fs::remove_dir_all(&scratch);
     // What was being started when something failed belongs to no session.
     match clean::clean(config, false).await {

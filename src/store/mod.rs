@@ -150,6 +150,21 @@ impl DirectoryStore {
         Ok(sweeps)
     }
 
+    /// The newest baseline of a host class and profile. Reads one file, however many there are.
+    pub fn newest_baseline(
+        &self,
+        host_class: &HostClass,
+        profile: &str,
+    ) -> Result<Option<Sweep>, StoreError> {
+        // Names begin with the time.
+        json_files(&self.class(host_class, profile))?.last().map(|path| read(path)).transpose()
+    }
+
+    /// How many baselines a host class and profile has. Reads none.
+    pub fn accepted(&self, host_class: &HostClass, profile: &str) -> Result<usize, StoreError> {
+        Ok(json_files(&self.class(host_class, profile))?.len())
+    }
+
     /// All baselines of all host classes and profiles, oldest first.
     pub fn all_baselines(&self) -> Result<Vec<Sweep>, StoreError> {
         let mut sweeps = self.files()?.iter().map(|p| read(p)).collect::<Result<Vec<_>, _>>()?;

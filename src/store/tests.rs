@@ -103,3 +103,19 @@ fn another_version_and_a_misplaced_file_are_named() {
 fn the_text_has_a_line_for_each_series() {
     insta::assert_snapshot!(to_text(&sweep(1)).expect("text"));
 }
+
+#[test]
+fn the_newest_baseline_is_found_without_reading_the_others() {
+    let (dir, store) = store();
+    let class = sweep(1).host_class;
+    assert_eq!(store.newest_baseline(&class, "smoke").expect("none"), None);
+    for tail in [1, 3, 2] {
+        store.accept(sweep(tail), accepted()).expect("accepted");
+    }
+    let damaged = dir.path().join(format!("baselines/{class}/smoke/{}.json", sweep(1).sweep));
+    fs::write(damaged, "{").expect("damaged");
+    let newest = store.newest_baseline(&class, "smoke").expect("read").expect("one");
+    assert_eq!(newest.sweep, sweep(3).sweep);
+    assert_eq!(store.accepted(&class, "smoke").expect("counted"), 3);
+    assert_eq!(store.accepted(&class, "full").expect("counted"), 0);
+}

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// Why a sweep ended early. The journal is kept, so it can be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -252,9 +253,13 @@ impl Runner<'_> {
             usage: None,
             host: None,
         };
-        let measured = match self.cells.given_up(block.case, environment) {
-            Some(why) => Err(format!("not run: {why}")),
-            None => self.measure(case, block.round, environment, &mut record).await?,
+        let measured = if let Some(why) = self.cells.given_up(block.case, environment) {
+            Err(format!("not run: {why}"))
+        } else {
+            let within = tracing::info_span!("environment", %environment);
+            let round = block.round;
+            let span = tracing::info_span!(parent: &within, "workload", case = label(case), round);
+            self.measure(case, round, environment, &mut record).instrument(span).await?
         };
         match measured {
             Ok(values) => record.values = Some(values),

@@ -172,3 +172,21 @@ proptest! {
         prop_assert!(probe.default_host_class().as_str().ends_with('g'));
     }
 }
+
+#[test]
+fn installed_kernels_are_those_that_can_be_booted() {
+    let root = debian();
+    for name in [
+        "vmlinuz-6.1.0-26-amd64",
+        "vmlinuz-6.1.0-25-amd64",
+        "vmlinuz-6.1.0-24-amd64.old",
+        "initrd.img-6.1.0-27-amd64",
+    ] {
+        write(root.path(), &format!("/boot/{name}"), "");
+    }
+    let probe = Probe::new(root.path());
+    assert_eq!(probe.kernel_release().as_deref(), Some("6.1.0-25-amd64"));
+    assert_eq!(probe.installed_kernels(), ["6.1.0-25-amd64", "6.1.0-26-amd64"]);
+    let empty = tempfile::tempdir().expect("tempdir");
+    assert!(Probe::new(empty.path()).installed_kernels().is_empty());
+}

@@ -1,0 +1,91 @@
+//! Mode `dispatch`: a job of GitHub Actions on this host's runner measures; the service only wakes it.
+
+use super::board::Board;
+use super::runner::{Order, Ran, Runner};
+use crate::model::{Component, HostClass};
+use crate::notify::github::{Client, WriteError};
+use crate::watch::{Job, Reason};
+use async_trait::async_trait;
+use reqwest::Method;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+/// Wakes the workflow.
+pub struct Dispatch<'a> {
+    /// The repository.
+    pub client: &'a Client,
+    /// Of this host.
+    pub class: HostClass,
+}
+
+/// The event that `.github/workflows/sweep.yml` listens for. Its gate compares the components itself, so that what
+/// has no event of its own is told by one that comes near.
+fn event(reason: &Reason) -> &'static str {
+    let Reason::Change { changed } = reason else { return "docker-upgrade" };
+    let any = |of: &[Component]| changed.iter().any(|c| of.contains(&c.component));
+    if any(&[Component::DockerEngine, Component::Containerd, Component::Runc]) {
+        "docker-upgrade"
+    } else if any(&[Component::StorageDriver]) {
+        "storage-driver-upgrade"
+    } else {
+        "kernel-upgrade"
+    }
+}
+
+#[async_trait(?Send)]
+impl Runner for Dispatch<'_> {
+    async fn run(&self, order: &Order, _: &Board, cancel: &CancellationToken) -> Ran {
+        let event = event(&order.job.reason);
+        let body = json!({
+            "event_type": event,
+            "client_payload": {
+                "host_class": self.class,
+                "profile": order.job.profile,
+                "reason": order.job.reason.sentence(),
+            },
+        });
+        let path = self.client.repo("dispatches");
+        let written = tokio::select! {
+            written = self.client.write(Method::POST, &path, &body) => written,
+            () = cancel.cancelled() => return Ran::Stopped,
+        };
+        match written {
+            Ok(_) => Ran::Dispatched(format!("{event} to {}", self.client.repository())),
+            // An ambiguous one may have been taken. Once more does no harm: the gate finds nothing changed then.
+            Err(error) => {
+                let for_good = matches!(&error, WriteError::Refused(refusal) if refusal.is_for_good());
+                Ran::Failed { why: error.to_string(), for_good }
+            }
+        }
+    }
+
+    async fn gave_up(&self, job: &Job, why: &str) {
+        tracing::error!(job = job.id, why, "GitHub could not be asked to measure");
+    }
+
+    async fn tell_waiting(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Change;
+
+    #[test]
+    fn each_change_has_an_event_that_the_workflow_listens_for() {
+        let workflow = include_str!("../../.github/workflows/sweep.yml");
+        for component in Component::ALL {
+            let changed = vec![Change { component, before: None, after: Some("2".into()) }];
+            let event = event(&Reason::Change { changed });
+            let types =
+                workflow.lines().find(|l| l.trim_start().starts_with("types: [docker")).expect("types");
+            assert!(types.contains(event), "{event}");
+        }
+        let driver =
+            Change { component: Component::StorageDriver, before: None, after: Some("btrfs".into()) };
+        assert_eq!(event(&Reason::Change { changed: vec![driver.clone()] }), "storage-driver-upgrade");
+        let both = vec![driver, Change { component: Component::Runc, before: None, after: Some("2".into()) }];
+        assert_eq!(event(&Reason::Change { changed: both }), "docker-upgrade");
+        assert_eq!(event(&Reason::NoBaseline), "docker-upgrade");
+    }
+}
