@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest to the highest. A module may import those of a smaller number only, so modules of one
 /// number (environment, host, notify, store) never import each other. The tens are the floors of docs/architecture.md.
-const FLOORS: [(&str, u32); 23] = [
+const FLOORS: [(&str, u32); 24] = [
     ("model", 0),
     ("stats", 10),
     ("workload", 10),
@@ -15,6 +15,7 @@ const FLOORS: [(&str, u32); 23] = [
     ("judge", 20),
     ("samples", 20),
     ("report", 20),
+    ("watch", 20),
     ("alert", 22),
     ("actions", 23),
     ("command", 25),
