@@ -137,16 +137,16 @@ fn hasty() -> Limits {
 #[tokio::test]
 async fn slow_clients_are_dropped_and_nobody_waits_for_them() {
     let at = Setup { limits: hasty(), ..hooked() }.start().await;
-    let begin = async |text: String| {
+    let send = async |text: String| {
         let mut stream = TcpStream::connect(at.address).await.expect("connected");
         stream.write_all(text.as_bytes()).await.expect("sent");
         stream
     };
     let signed = sign(SECRET, b"{}");
     let mut slow = vec![
-        begin("GET / HTTP/1.1\r\nhost: local".into()).await,
-        begin(String::new()).await,
-        begin(format!("POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n{signed}\r\n{{")).await,
+        send("GET / HTTP/1.1\r\nhost: local".into()).await,
+        send(String::new()).await,
+        send(format!("POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n{signed}\r\n{{")).await,
     ];
     assert_eq!(at.get("/healthz").await.body, "ok\n");
     for stream in &mut slow {
@@ -155,7 +155,7 @@ async fn slow_clients_are_dropped_and_nobody_waits_for_them() {
         assert!(end.is_ok(), "dropped");
     }
     // Trickling does not help: a head has its time as a whole.
-    let mut trickle = begin("GET /".into()).await;
+    let mut trickle = send("GET /".into()).await;
     let began = Instant::now();
     while trickle.write_all(b"a").await.is_ok() && began.elapsed() < Duration::from_secs(5) {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -239,9 +239,8 @@ async fn paths_lead_nowhere_but_to_routes() {
         assert!(answer.status == status || answer.status == 414, "{}: {}", &request[..20], answer.status);
     }
     for method in ["POST", "PUT", "DELETE", "TRACE", "CONNECT"] {
-        let answer =
-            at.raw(format!("{method} / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes());
-        assert!([400, 404, 405].contains(&answer.await.status), "{method}");
+        let request = format!("{method} / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        assert!([400, 404, 405].contains(&at.raw(request.as_bytes()).await.status), "{method}");
     }
     assert!(refused(&at, "malformed").await >= 3.0);
     at.stop().await;

@@ -45,8 +45,8 @@ pub struct Level {
     pub from: usize,
     /// Behind the last.
     pub to: usize,
-    /// Its mean.
-    pub mean: f64,
+    /// Its median.
+    pub middle: f64,
 }
 
 /// A change of components, told below the chart under the number that it has in it.
@@ -103,7 +103,7 @@ impl History {
                 (self.changes())
                 @for level in &self.levels {
                     line.level x1=(px(self.x(level.from) - 4.0)) x2=(px(self.x(level.to - 1) + 4.0))
-                        y1=(px(scale.at(level.mean))) y2=(px(scale.at(level.mean))) {}
+                        y1=(px(scale.at(level.middle))) y2=(px(scale.at(level.middle))) {}
                 }
                 @for (at, point) in self.points.iter().enumerate().filter(|(_, p)| p.value.is_finite()) {
                     a href=(point.link) {
@@ -200,7 +200,7 @@ mod tests {
             title: "a <toll>".into(),
             axis: Axis::Toll,
             points: values.iter().enumerate().map(point).collect(),
-            levels: vec![Level { from: 0, to: values.len(), mean: 12.0 }],
+            levels: vec![Level { from: 0, to: values.len(), middle: 12.0 }],
             band: Some((0, 10.0, 14.0)),
             threshold: Some(17.0),
             marks: vec![Mark { at: 2, number: 1, label: "runc 1.1 → 1.3".into() }],

@@ -63,10 +63,10 @@ impl Scale {
         }
         let (mut low, mut high) = range.unwrap_or((0.0, 1.0));
         // Differences of less than a hundredth would be drawn as if they were large.
-        let least = (0.01 * low.abs().max(high.abs())).max(1e-9);
-        if high - low < least {
+        let narrowest = (0.01 * low.abs().max(high.abs())).max(1e-9);
+        if high - low < narrowest {
             let middle = f64::midpoint(low, high);
-            (low, high) = (middle - least / 2.0, middle + least / 2.0);
+            (low, high) = (middle - narrowest / 2.0, middle + narrowest / 2.0);
         }
         let step = step((high - low) / TICKS);
         let (first, last) = ((low / step).floor(), (high / step).ceil());

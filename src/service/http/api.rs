@@ -98,7 +98,7 @@ impl<'a> InShort<'a> {
 /// `/api/v1/groups`.
 pub(super) async fn groups(State(app): Shared) -> Response {
     #[derive(Serialize)]
-    struct Groups<'a> {
+    struct Shown<'a> {
         groups: Vec<InShort<'a>>,
         unread: usize,
         damaged: &'a BTreeMap<String, String>,
@@ -106,7 +106,7 @@ pub(super) async fn groups(State(app): Shared) -> Response {
     json(
         app.look(|c| {
             let groups = c.groups.iter().map(|(key, group)| InShort::of(key, group)).collect();
-            text(Groups { groups, unread: c.unread, damaged: &c.damaged })
+            text(Shown { groups, unread: c.unread, damaged: &c.damaged })
         })
         .await,
     )

@@ -79,8 +79,8 @@ impl App {
     {
         self.index.refresh().await;
         let app = Arc::clone(self);
-        let made = tokio::task::spawn_blocking(move || make(&app.index.read()));
-        made.await.map_err(|_| Problem::Broken)?
+        let work = tokio::task::spawn_blocking(move || make(&app.index.read()));
+        work.await.map_err(|_| Problem::Broken)?
     }
 
     /// Makes something that reads files, a few at a time.
@@ -91,7 +91,7 @@ impl App {
     {
         let _permit = self.readers.acquire().await.map_err(|_| Problem::Broken)?;
         let app = Arc::clone(self);
-        let made = tokio::task::spawn_blocking(move || make(&app));
-        made.await.map_err(|_| Problem::Broken)?
+        let work = tokio::task::spawn_blocking(move || make(&app));
+        work.await.map_err(|_| Problem::Broken)?
     }
 }

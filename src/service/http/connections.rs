@@ -51,15 +51,12 @@ pub(super) async fn accept(
                 continue;
             }
         };
-        match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) => {
-                open.spawn(connection(stream, Arc::clone(app), router.clone(), cancel.clone(), permit));
-            }
-            Err(_) => {
-                app.counts.refuse(Refusal::Connections);
-                turn_away(stream);
-            }
-        }
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+            app.counts.refuse(Refusal::Connections);
+            turn_away(stream);
+            continue;
+        };
+        open.spawn(connection(stream, Arc::clone(app), router.clone(), cancel.clone(), permit));
     }
     let ended = async { while open.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, ended).await.is_err() {

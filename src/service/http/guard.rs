@@ -102,13 +102,11 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
 }
 
 async fn in_turn(app: &App, request: Request, next: Next, api: bool) -> Response {
-    match tokio::time::timeout(PATIENCE, app.requests.acquire()).await {
-        Ok(Ok(_permit)) => next.run(request).await,
-        _ => {
-            app.counts.refuse(Refusal::Busy);
-            Problem::Busy.answer(api)
-        }
-    }
+    let Ok(Ok(_permit)) = tokio::time::timeout(PATIENCE, app.requests.acquire()).await else {
+        app.counts.refuse(Refusal::Busy);
+        return Problem::Busy.answer(api);
+    };
+    next.run(request).await
 }
 
 fn secured(mut answer: Response) -> Response {

@@ -34,8 +34,8 @@ pub(super) struct Level<'a> {
     pub from: &'a SweepId,
     /// Its last sweep.
     pub to: &'a SweepId,
-    /// Its mean, as shown.
-    pub mean: f64,
+    /// Its median, as shown: one sweep beyond the last change point is no level yet.
+    pub middle: f64,
     /// Points of it.
     #[serde(skip)]
     pub range: (usize, usize),
@@ -158,12 +158,12 @@ fn levels<'a>(track: &Track, heads: &[&'a Head], logs: &[f64]) -> Vec<Level<'a>>
     let ends = changes.iter().copied().chain([values.len()]);
     let begins = [0].into_iter().chain(changes.iter().copied());
     let level = |(from, to): (usize, usize)| {
-        let mean = robust::mean(&values[from..to]).unwrap_or(f64::NAN);
+        let middle = robust::median(&values[from..to]).unwrap_or(f64::NAN);
         let (first, last) = (whole[from], whole[to - 1]);
         Level {
             from: &heads[first].sweep,
             to: &heads[last].sweep,
-            mean: from_log(track, mean),
+            middle: from_log(track, middle),
             range: (first, last + 1),
         }
     };
@@ -275,13 +275,13 @@ mod tests {
         assert_eq!((story.shown, story.points.len(), story.older), ("toll", 20, 0));
         let ranges: Vec<_> = story.levels.iter().map(|l| l.range).collect();
         assert_eq!(ranges, [(0, 10), (10, 20)]);
-        let ratio = (100.0 + story.levels[1].mean) / (100.0 + story.levels[0].mean);
+        let ratio = (100.0 + story.levels[1].middle) / (100.0 + story.levels[0].middle);
         assert!((ratio - 1.1).abs() < 0.003, "{ratio}");
         assert_eq!(story.changes.len(), 1);
         assert_eq!((story.changes[0].at, story.changes[0].changed.len()), (10, 1));
         let band = story.band.expect("accepted ones");
         assert_eq!((band.sweeps, band.from), (19, 0));
-        assert!(band.low < band.high && story.threshold.expect("a threshold") > story.levels[0].mean);
+        assert!(band.low < band.high && story.threshold.expect("a threshold") > story.levels[0].middle);
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!((story.points.len(), story.older), (12, 8));
         let band = story.band.expect("accepted ones");
         assert_eq!((band.sweeps, band.from), (9, 2));
-        assert!(band.low > story.levels[0].mean, "{band:?}");
+        assert!(band.low > story.levels[0].middle, "{band:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `/metrics`: OpenMetrics text for Prometheus, made anew for each scrape from what is known.
+//! `/metrics`: `OpenMetrics` text for Prometheus, made anew for each scrape from what is known.
 
 use super::app::App;
 use super::counts::Counts;
@@ -48,11 +48,6 @@ fn text(app: &App, catalogue: &Catalogue) -> Result<String, Problem> {
     Ok(text)
 }
 
-/// A text from outside as the value of a label: one line, and escaped, which the encoder does not do.
-fn label(text: &str) -> String {
-    clean::name(text).replace('\\', "\\\\").replace('"', "\\\"")
-}
-
 /// A gauge without labels.
 fn one(registry: &mut Registry, name: &str, help: &str, value: f64) {
     let gauge = Gauge::<f64, AtomicU64>::default();
@@ -79,8 +74,8 @@ fn counters(registry: &mut Registry, name: &str, help: &str) -> Counters {
     family
 }
 
-fn set(family: &Gauges, labels: Labels, value: f64) {
-    family.get_or_create(&labels).set(value);
+fn set(family: &Gauges, labels: &Labels, value: f64) {
+    family.get_or_create(labels).set(value);
 }
 
 fn unix(at: DateTime<Utc>) -> f64 {
@@ -89,7 +84,7 @@ fn unix(at: DateTime<Utc>) -> f64 {
 
 fn of_service(registry: &mut Registry, status: &Status) {
     let build = gauges(registry, "build_info", "The version that runs; always 1");
-    set(&build, vec![("version", status.version.to_owned())], 1.0);
+    set(&build, &vec![("version", status.version.to_owned())], 1.0);
     let started = Gauge::<f64, AtomicU64>::default();
     started.set(unix(status.started_at));
     registry.register_with_unit(
@@ -112,11 +107,11 @@ fn of_service(registry: &mut Registry, status: &Status) {
     );
     let outbox = gauges(registry, "outbox_jobs", "What was to be told: waiting, or refused for good");
     for (state, n) in [("waiting", status.outbox.waiting), ("refused", status.outbox.refused)] {
-        set(&outbox, vec![("state", state.to_owned())], n as f64);
+        set(&outbox, &vec![("state", state.to_owned())], n as f64);
     }
     let wakeups = counters(registry, "wakeups", "What made the service look at the host");
     for (source, n) in &status.wakeups {
-        wakeups.get_or_create(&vec![("source", label(source))]).inc_by(*n);
+        wakeups.get_or_create(&vec![("source", clean::name(source))]).inc_by(*n);
     }
 }
 
@@ -138,12 +133,12 @@ fn of_queue(registry: &mut Registry, status: &Status) {
             FinishedAs::Failed => "failed",
             FinishedAs::GaveUp => "gave-up",
         };
-        set(&last, vec![("outcome", outcome.to_owned())], unix(finished.ended));
+        set(&last, &vec![("outcome", outcome.to_owned())], unix(finished.ended));
     }
 }
 
 fn of_group(key: &GroupKey) -> Labels {
-    vec![("host_class", key.host_class.to_string()), ("profile", label(&key.profile))]
+    vec![("host_class", key.host_class.to_string()), ("profile", clean::name(&key.profile))]
 }
 
 fn of_sweeps(registry: &mut Registry, catalogue: &Catalogue) {
@@ -163,16 +158,16 @@ fn of_sweeps(registry: &mut Registry, catalogue: &Catalogue) {
             labels
         };
         let accepted = group.heads.iter().filter(|h| h.accepted.is_some()).count();
-        set(&sweeps, with("accepted", "true"), accepted as f64);
-        set(&sweeps, with("accepted", "false"), (group.heads.len() - accepted) as f64);
+        set(&sweeps, &with("accepted", "true"), accepted as f64);
+        set(&sweeps, &with("accepted", "false"), (group.heads.len() - accepted) as f64);
         if let Some((_, head)) = group.newest() {
-            set(&took, of_group(key), head.wall_s);
-            set(&share, of_group(key), head.harness_share);
-            set(&failed, of_group(key), head.cells_failed as f64);
-            set(&last, of_group(key), unix(head.finished_at));
+            set(&took, &of_group(key), head.wall_s);
+            set(&share, &of_group(key), head.harness_share);
+            set(&failed, &of_group(key), head.cells_failed as f64);
+            set(&last, &of_group(key), unix(head.finished_at));
         }
         for (kind, n) in group.judged.iter().flat_map(|j| &j.summary) {
-            set(&verdicts, with("verdict", kind.as_str()), f64::from(*n));
+            set(&verdicts, &with("verdict", kind.as_str()), f64::from(*n));
         }
     }
 }
@@ -184,12 +179,12 @@ fn of_tolls(registry: &mut Registry, catalogue: &Catalogue) {
         for (series, toll) in newest_tolls(group) {
             let mut labels = of_group(key);
             labels.extend([
-                ("workload", label(&series.metric.workload)),
-                ("case", label(&series.metric.case)),
-                ("metric", label(&series.metric.metric)),
+                ("workload", clean::name(&series.metric.workload)),
+                ("case", clean::name(&series.metric.case)),
+                ("metric", clean::name(&series.metric.metric)),
                 ("environment", series.environment.to_string()),
             ]);
-            set(&tolls, labels, toll / 100.0);
+            set(&tolls, &labels, toll / 100.0);
         }
     }
 }

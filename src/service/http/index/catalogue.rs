@@ -182,15 +182,10 @@ impl Group {
         for s in &sweep.series {
             known.insert((&s.workload, &s.case, &s.metric, &s.environment), s);
         }
-        for cell in cells(sweep) {
-            let Some(series) = known.get(&(
-                cell.workload.as_str(),
-                cell.case.as_str(),
-                cell.metric.as_str(),
-                &cell.environment,
-            )) else {
-                continue;
-            };
+        // What was tried and failed is no series; what other sweeps know of it stays.
+        for cell in cells(sweep).into_iter().filter(|c| c.median.is_some()) {
+            let name = (cell.workload.as_str(), cell.case.as_str(), cell.metric.as_str(), &cell.environment);
+            let Some(series) = known.get(&name) else { continue };
             let key = SeriesKey { metric: series.key(), environment: cell.environment.clone() };
             let track = self.tracks.entry(key).or_insert_with(|| Track::empty(series, length));
             track.info = info(series);

@@ -103,17 +103,13 @@ impl Shown<'_> {
                     p.small { (number::count(story.older, "older sweep")) " left out: " a href=(self.all()) { "show all" } }
                 }
                 (changes(&flags))
-                (level_list(&story, &self.axis(track)))
+                (level_list(&story, &axis_of(track)))
             }
         }
     }
 
-    fn axis(&self, track: &Track) -> Axis {
-        if track.is_tolled() { Axis::Toll } else { Axis::Unit(clean::name(&track.info.unit)) }
-    }
-
     fn drawing(&self, track: &Track, story: &Story<'_>, flags: &[(usize, &Event<'_>)]) -> History {
-        let axis = self.axis(track);
+        let axis = axis_of(track);
         let point = |p: &super::super::history::Point<'_>| Point {
             value: story.value(p),
             kind: match (p.partial, p.accepted) {
@@ -137,7 +133,7 @@ impl Shown<'_> {
             levels: story
                 .levels
                 .iter()
-                .map(|l| Level { from: l.range.0, to: l.range.1, mean: l.mean })
+                .map(|l| Level { from: l.range.0, to: l.range.1, middle: l.middle })
                 .collect(),
             band: story.band.map(|b| (b.from, b.low, b.high)),
             threshold: story.threshold,
@@ -198,6 +194,10 @@ impl Shown<'_> {
     }
 }
 
+fn axis_of(track: &Track) -> Axis {
+    if track.is_tolled() { Axis::Toll } else { Axis::Unit(clean::name(&track.info.unit)) }
+}
+
 /// Changes with the number of their flag.
 fn numbered<'a, 'b>(changes: &'a [Event<'b>]) -> Vec<(usize, &'a Event<'b>)> {
     (1..).zip(changes).collect()
@@ -234,7 +234,7 @@ fn level_list(story: &Story<'_>, axis: &Axis) -> Markup {
             ul.numbered {
                 @for pair in story.levels.windows(2) {
                     li {
-                        "from " b { (axis.label(pair[0].mean)) } " to " b { (axis.label(pair[1].mean)) } " with "
+                        "from " b { (axis.label(pair[0].middle)) } " to " b { (axis.label(pair[1].middle)) } " with "
                         a href=(to_sweep(pair[1].from)) { (pair[1].from) }
                     }
                 }

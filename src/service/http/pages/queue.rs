@@ -53,7 +53,7 @@ pub(in crate::service::http) fn live(frame: Frame<'_>) -> Markup {
 }
 
 fn now(running: &Running, frame: Frame<'_>) -> Markup {
-    let share = if running.total > 0 { running.done * 100 / running.total } else { 0 };
+    let share = (running.done * 100).checked_div(running.total).unwrap_or(0);
     html! {
         div.row {
             h2 { "Sweeping: " (clean::name(&running.job.profile)) }
