@@ -5,8 +5,9 @@ use maud::{Markup, html};
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 74.0;
-const RIGHT: f64 = 14.0;
+/// Labels stand at the newest end: that is where a narrow screen begins.
+const LEFT: f64 = 14.0;
+const RIGHT: f64 = 76.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 30.0;
 
@@ -118,10 +119,10 @@ impl History {
     fn frame(&self, scale: &Scale) -> Markup {
         let right = WIDTH - RIGHT;
         html! {
-            text.axis x="4" y="14" { (self.axis.name()) }
+            text.axis x=(px(WIDTH - 4.0)) y="14" text-anchor="end" { (self.axis.name()) }
             @for tick in &scale.ticks {
                 line.grid.zero[*tick == 0.0] x1=(px(LEFT)) x2=(px(right)) y1=(px(scale.at(*tick))) y2=(px(scale.at(*tick))) {}
-                text.tick x=(px(LEFT - 8.0)) y=(px(scale.at(*tick) + 4.0)) text-anchor="end" { (self.axis.label(*tick)) }
+                text.tick x=(px(WIDTH - RIGHT + 8.0)) y=(px(scale.at(*tick) + 4.0)) { (self.axis.tick(*tick)) }
             }
             @for at in days(&self.points) {
                 text.tick x=(px(self.x(at))) y=(px(HEIGHT - 10.0)) text-anchor="middle" { (self.points[at].day) }

@@ -30,6 +30,11 @@ impl Axis {
         }
     }
 
+    /// The same for ticks, which are round: without the decimals that say nothing.
+    fn tick(&self, value: f64) -> String {
+        self.label(value).replace(".0 %", " %")
+    }
+
     /// What stands above the axis.
     pub fn name(&self) -> String {
         match self {
@@ -123,6 +128,7 @@ mod tests {
     #[test]
     fn signs_are_those_of_printers() {
         assert_eq!(Axis::Toll.label(-3.2), "−3.2 %");
+        assert_eq!((Axis::Toll.tick(20.0), Axis::Toll.tick(2.5)), ("+20 %".into(), "+2.5 %".into()));
         assert_eq!(Axis::Unit("us".into()).label(1340.0), "1.34 ms");
     }
 

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 74.0;
-const RIGHT: f64 = 14.0;
+const LEFT: f64 = 14.0;
+const RIGHT: f64 = 76.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 28.0;
 
@@ -40,10 +40,10 @@ impl Rounds {
         let every = self.count().div_ceil(15);
         html! {
             svg.rounds viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.title) {
-                text.axis x="4" y="14" { (self.axis.name()) }
+                text.axis x=(px(WIDTH - 4.0)) y="14" text-anchor="end" { (self.axis.name()) }
                 @for tick in &scale.ticks {
                     line.grid x1=(px(LEFT)) x2=(px(WIDTH - RIGHT)) y1=(px(scale.at(*tick))) y2=(px(scale.at(*tick))) {}
-                    text.tick x=(px(LEFT - 8.0)) y=(px(scale.at(*tick) + 4.0)) text-anchor="end" { (self.axis.label(*tick)) }
+                    text.tick x=(px(WIDTH - RIGHT + 8.0)) y=(px(scale.at(*tick) + 4.0)) { (self.axis.tick(*tick)) }
                 }
                 @for round in 0..self.count() {
                     @let (here, native) = (value(&self.environment, round), value(&self.native, round));

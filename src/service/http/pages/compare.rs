@@ -105,16 +105,13 @@ fn select(name: &str, title: &str, all: &[(&SweepId, String)], chosen: Option<&S
 }
 
 fn table(from: &Sweep, to: &Sweep) -> Markup {
-    let rows = rows(from, to);
-    let differing = rows.iter().filter(|r| r.differs).count();
-    let value = |v: &Option<String>| v.as_deref().map(short);
-    let same_class = from.host_class == to.host_class;
+    let (differing, equal): (Vec<Row>, Vec<Row>) = rows(from, to).into_iter().partition(|r| r.differs);
     html! {
-        @if !same_class {
+        @if from.host_class != to.host_class {
             p.warning role="note" { "These are of two host classes: their tolls are not compared with each other." }
         }
         section {
-            h2 { @if differing == 0 { "Nothing differs" } @else { (differing) " of " (rows.len()) " differ" } }
+            h2 { @if differing.is_empty() { "Nothing differs" } @else { (differing.len()) " of " (differing.len() + equal.len()) " differ" } }
             div.scroll {
                 table.diff {
                     thead {
@@ -125,18 +122,34 @@ fn table(from: &Sweep, to: &Sweep) -> Markup {
                         }
                     }
                     tbody {
-                        @for row in &rows {
-                            tr.differs[row.differs] {
-                                th scope="row" {
-                                    @if row.kind == "component" { b { (row.name) } } @else { (clean::name(&row.name)) }
-                                }
-                                td { @match value(&row.from) { Some(v) => (v), None => span.soft { "absent" } } }
-                                td { @match value(&row.to) { Some(v) => (v), None => span.soft { "absent" } } }
-                            }
+                        @for row in &differing {
+                            tr.differs { (name(row)) td { (value(row.from.as_deref())) } td { (value(row.to.as_deref())) } }
                         }
                     }
                 }
             }
         }
+        @if !equal.is_empty() {
+            section {
+                details open[differing.is_empty()] {
+                    summary { h2 { "Equal (" (equal.len()) ")" } }
+                    table.diff {
+                        tbody { @for row in &equal { tr { (name(row)) td { (value(row.from.as_deref())) } } } }
+                    }
+                }
+            }
+        }
     }
+}
+
+fn name(row: &Row) -> Markup {
+    html! {
+        th scope="row" {
+            @if row.kind == "component" { b { (row.name) } } @else { (clean::name(&row.name)) }
+        }
+    }
+}
+
+fn value(of: Option<&str>) -> Markup {
+    html! { @match of { Some(text) => (short(text)), None => span.soft { "absent" } } }
 }

@@ -169,7 +169,7 @@ fn sweep_row(frame: Frame<'_>, key: &GroupKey, group: &Group, at: usize, head: &
         before.map(|b| super::address("/compare", &[("from", b.as_str()), ("to", head.sweep.as_str())]));
     html! {
         tr {
-            th scope="row" { a href=(to_sweep(&head.sweep)) { (head.sweep) } }
+            th.nowrap scope="row" { a href=(to_sweep(&head.sweep)) { (head.sweep) } }
             td.nowrap { (time(head.started_at)) br; span.soft.small { (ago(head.finished_at, frame.now)) } }
             td.n { (number::duration(head.wall_s)) }
             td.n {

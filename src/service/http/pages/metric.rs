@@ -176,7 +176,7 @@ impl Shown<'_> {
                             tbody {
                                 @for p in story.points.iter().rev() {
                                     tr {
-                                        th scope="row" { a href=(to_sweep(p.sweep)) { (p.sweep) } }
+                                        th.nowrap scope="row" { a href=(to_sweep(p.sweep)) { (p.sweep) } }
                                         td.nowrap { (time(p.started_at)) }
                                         td.n { (number::value(p.median.map_or(f64::NAN, f64::from), &unit)) }
                                         td.n { (toll(p.toll_pct.unwrap_or(f32::NAN))) }

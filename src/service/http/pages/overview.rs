@@ -21,8 +21,6 @@ pub(in crate::service::http) fn page(frame: Frame<'_>, catalogue: &Catalogue) ->
     let body = html! {
         h1.title { "Overview" }
         div id="live" { (queue::live(frame)) }
-        (pending(&frame.status.pending))
-        (candidates(&frame.status.candidates, frame))
         @if catalogue.unread > 0 {
             p.warning role="note" { b { "Reading. " } (number::count(catalogue.unread, "stored sweep")) " still to be read; the numbers below are not whole yet." }
         }
@@ -33,6 +31,8 @@ pub(in crate::service::http) fn page(frame: Frame<'_>, catalogue: &Catalogue) ->
                 p { "The first one appears here when it has ended. " code { "tollgate gate --always" } " makes one now." }
             }
         }
+        (pending(&frame.status.pending))
+        (candidates(&frame.status.candidates, frame))
         (damaged(catalogue))
     };
     document(frame, Tab::Overview, "Overview", &body)
