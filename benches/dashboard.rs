@@ -182,12 +182,18 @@ fn get(address: SocketAddr, path: &str) -> (u16, usize) {
     (status.rsplit(' ').next().and_then(|s| s.parse().ok()).unwrap_or(0), answer.len())
 }
 
-/// `VmRSS` or `VmHWM` of the child, MB.
+/// A field of the child's status, MB.
 fn memory(child: &Child, field: &str) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it lives");
     let line = text.lines().find_map(|l| l.strip_prefix(field)).expect("the field");
     let kib: f64 = line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().expect("a number");
     kib * 1024.0 / 1e6
+}
+
+/// The program's own pages are shared with its file and can be dropped; what it holds is anonymous.
+fn memories(child: &Child, when: &str) {
+    let [all, own, most] = ["VmRSS", "RssAnon", "VmHWM"].map(|field| memory(child, field));
+    println!("memory {when}: {all:.1} MB, of it {own:.1} MB its own; at most {most:.1} MB");
 }
 
 fn measure(address: SocketAddr, path: &str) {
@@ -200,14 +206,9 @@ fn measure(address: SocketAddr, path: &str) {
         })
         .collect();
     times.sort();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
     let (_, bytes) = get(address, path);
-    println!(
-        "{path:<60} {bytes:>8} B  median {:.1} ms  p99 {:.1} ms  max {:.1} ms",
-        at(0.5),
-        at(0.99),
-        at(1.0)
-    );
+    println!("{path:<60} {bytes:>8} B  median {:.1} ms  p99 {:.1} ms  max {:.1} ms", at(50), at(99), at(100));
 }
 
 fn main() {
@@ -232,7 +233,7 @@ fn main() {
     }
     println!("{SWEEPS} sweeps of {METRICS} metrics in native and docker");
     println!("read and judged in {:.1} s", began.elapsed().as_secs_f64());
-    println!("memory {:.1} MB, at most {:.1} MB", memory(&child, "VmRSS"), memory(&child, "VmHWM"));
+    memories(&child, "after reading");
     let group = "class=bench-2c&profile=standard";
     let metric = format!("{group}&workload=work0&case=case1&metric=m0&environment=docker");
     for path in
@@ -240,7 +241,7 @@ fn main() {
     {
         measure(address, &path);
     }
-    println!("memory afterwards {:.1} MB", memory(&child, "VmRSS"));
+    memories(&child, "after the requests");
     drop(child.stdin.take());
     child.wait().expect("ended");
 }

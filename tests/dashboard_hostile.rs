@@ -11,6 +11,7 @@ use sha2::Sha256;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tollgate::durable::hex;
 use tollgate::notify::Secret;
 use tollgate::service::http::{HttpError, Limits};
 use tollgate::watch::Source;
@@ -25,8 +26,7 @@ fn hooked() -> Setup {
 fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = <Hmac<Sha256>>::new_from_slice(secret.as_bytes()).expect("any length");
     mac.update(body);
-    let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
-    format!("x-hub-signature-256: sha256={hex}\r\n")
+    format!("x-hub-signature-256: sha256={}\r\n", hex(&mac.finalize().into_bytes()))
 }
 
 async fn hook(at: &Dashboard, secret: &str, delivery: &str, body: &[u8]) -> Answer {

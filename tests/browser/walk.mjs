@@ -50,7 +50,7 @@ const desk = { viewport: { width: 1280, height: 860 } };
   await expect("a sweep's page", page.locator("h1").first().isVisible());
   await page.getByRole("link", { name: "Compare", exact: true }).click();
   await page.getByRole("button", { name: "Compare" }).click();
-  await expect("a table of differences", page.locator("table.diff").isVisible());
+  await expect("a table of differences", page.locator("table.diff").first().isVisible());
   await page.getByRole("link", { name: "Alerts", exact: true }).click();
   await page.getByRole("link", { name: "Queue", exact: true }).click();
   await expect("progress", page.locator("progress").isVisible());

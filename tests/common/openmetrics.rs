@@ -1,4 +1,4 @@
-//! A strict reader of OpenMetrics text 1.0 (<https://prometheus.io/docs/specs/om/open_metrics_spec/>), as far as counters and
+//! A strict reader of `OpenMetrics` text 1.0 (<https://prometheus.io/docs/specs/om/open_metrics_spec/>), as far as counters and
 //! gauges go: what a lenient scraper would let pass is an error here.
 
 use std::collections::{BTreeMap, BTreeSet};

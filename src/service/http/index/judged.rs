@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub struct Judged {
     /// Which sweep.
     pub sweep: SweepId,
-    /// Accepted and measured sweeps that there were when it was judged: with others the verdicts may be others.
+    /// Accepted sweeps and all sweeps that the store had when it was judged.
     pub of: (usize, usize),
     /// The answer in a sentence.
     pub answer: Answer,

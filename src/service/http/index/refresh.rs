@@ -9,7 +9,7 @@ use crate::pipeline::stored::judged;
 use crate::pipeline::{PipelineError, policy};
 use crate::store::{self, DirectoryStore, Places};
 use crate::wiring;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -93,6 +93,14 @@ impl Index {
     }
 }
 
+/// What one refreshing judges.
+struct Judging {
+    /// Accepted sweeps and all sweeps of the store: with others the verdicts may be others.
+    of: (usize, usize),
+    /// Sweeps that could not be judged.
+    failed: BTreeSet<SweepId>,
+}
+
 /// One refreshing, on a thread that may block.
 struct Work {
     config: Arc<Config>,
@@ -108,8 +116,13 @@ impl Work {
     fn refresh(&self, turn: &mut Turn) -> Result<(), PipelineError> {
         let listing = self.store.listing()?;
         self.forget(turn, &listing);
+        let accepted = listing.values().filter(|p| p.accepted.is_some()).count();
+        let mut judging = Judging { of: (accepted, listing.len()), failed: BTreeSet::new() };
+        // The newest first: what people want to see is there soon, and judging, which takes the most memory, comes before the
+        // catalogue has grown.
         let new: Vec<(&SweepId, &Places)> = listing
             .iter()
+            .rev()
             .filter(|(id, places)| {
                 turn.known.get(*id) != Some(&Known { accepted: places.accepted.is_some() })
             })
@@ -117,9 +130,10 @@ impl Work {
         for (left, (id, places)) in (1..=new.len()).rev().zip(&new) {
             self.write().unread = left;
             self.take(turn, id, places);
+            self.judge(&mut judging);
         }
         self.write().unread = 0;
-        self.judge();
+        self.judge(&mut judging);
         Ok(())
     }
 
@@ -180,31 +194,33 @@ impl Work {
         }
     }
 
-    /// Judges the newest whole sweep of each group whose sweeps are others than when it was judged.
-    fn judge(&self) {
-        for (key, sweep, of) in self.unjudged() {
+    /// Judges the newest whole sweep of each group that was not judged as the store is now.
+    fn judge(&self, judging: &mut Judging) {
+        for (key, sweep) in self.unjudged(judging) {
             let policy = policy::load(&self.config);
             match policy.and_then(|policy| judged(&self.store, &policy, &sweep)) {
                 Ok(result) => {
-                    let judged = Arc::new(Judged::new(&result, sweep, of));
+                    let judged = Arc::new(Judged::new(&result, sweep, judging.of));
                     if let Some(group) = self.write().groups.get_mut(&key) {
                         group.judged = Some(judged);
                     }
                 }
                 // It is tried again with the next refreshing, and the page says that there are no verdicts.
-                Err(error) => tracing::warn!(%error, %sweep, "a stored sweep cannot be judged"),
+                Err(error) => {
+                    tracing::warn!(%error, %sweep, "a stored sweep cannot be judged");
+                    judging.failed.insert(sweep);
+                }
             }
         }
     }
 
-    fn unjudged(&self) -> Vec<(GroupKey, SweepId, (usize, usize))> {
+    fn unjudged(&self, judging: &Judging) -> Vec<(GroupKey, SweepId)> {
         let catalogue = self.catalogue.read().unwrap_or_else(PoisonError::into_inner);
         let stale = |(key, group): (&GroupKey, &super::Group)| {
             let (_, newest) = group.newest()?;
-            let of = (group.heads.iter().filter(|h| h.accepted.is_some()).count(), group.heads.len());
-            let same = |j: &Arc<Judged>| j.sweep == newest.sweep && j.of == of;
-            let done = group.judged.as_ref().is_some_and(same);
-            (!done).then(|| (key.clone(), newest.sweep.clone(), of))
+            let same = |j: &Arc<Judged>| j.sweep == newest.sweep && j.of == judging.of;
+            let done = group.judged.as_ref().is_some_and(same) || judging.failed.contains(&newest.sweep);
+            (!done).then(|| (key.clone(), newest.sweep.clone()))
         };
         catalogue.groups.iter().filter_map(stale).collect()
     }
