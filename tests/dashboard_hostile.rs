@@ -166,6 +166,29 @@ async fn slow_clients_are_dropped_and_nobody_waits_for_them() {
 }
 
 #[tokio::test]
+async fn slow_hooks_hold_up_no_page() {
+    let limits = Limits { hooks: 2, requests: 1, ..Limits::default() };
+    let at = Setup { limits, ..hooked() }.start().await;
+    let signed = sign(SECRET, b"{}");
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(at.address).await.expect("connected");
+        let head = format!("POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n{signed}\r\n{{");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        slow.push(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(hook(&at, SECRET, "d-1", b"1").await.status, 503);
+    assert_eq!(at.get("/queue").await.status, 200);
+    assert_eq!(at.get("/healthz").await.status, 200);
+    assert_eq!(refused(&at, "busy").await.to_bits(), 1_f64.to_bits());
+    drop(slow);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(hook(&at, SECRET, "d-1", b"1").await.status, 202);
+    at.stop().await;
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed_without_being_counted_as_slow() {
     let at = Setup { limits: hasty(), ..Setup::empty() }.start().await;
     let before = refused(&at, "slow").await;

@@ -28,6 +28,8 @@ pub(super) struct App {
     pub counts: Counts,
     /// Permits of the requests that are worked on.
     pub requests: Semaphore,
+    /// Permits of the hooks that are being heard.
+    pub hooks: Semaphore,
     /// Permits of the streams of events.
     pub streams: Arc<Semaphore>,
     /// Permits of what reads many files.
@@ -60,6 +62,7 @@ impl App {
             seen: Arc::new(Mutex::new(seen)),
             counts: Counts::default(),
             requests: Semaphore::new(limits.requests),
+            hooks: Semaphore::new(limits.hooks),
             streams: Arc::new(Semaphore::new(limits.streams)),
             readers: Semaphore::new(READERS),
             cancel,

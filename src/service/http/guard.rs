@@ -86,16 +86,22 @@ fn is_this_host(host: &str) -> bool {
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let api = is_api(path);
-    // The hook has a signature of its own; the others say nothing but that the service is there.
-    let open = matches!(path, "/hook" | "/healthz" | "/readyz");
-    let admitted = if open { Ok(()) } else { app.gate.admit(request.headers()) };
-    let answer = match admitted {
-        Ok(()) => in_turn(&app, request, next, api).await,
-        Err(refusal) => {
-            app.counts.refuse(refusal);
-            let problem = if refusal == Refusal::Host { Problem::Host } else { Problem::Token };
-            problem.answer(api)
-        }
+    let answer = match path {
+        // These say nothing but that the service is there, also when it is busy.
+        "/healthz" | "/readyz" => next.run(request).await,
+        // The hook has a signature of its own.
+        "/hook" => match app.hooks.try_acquire() {
+            Ok(_permit) => next.run(request).await,
+            Err(_) => busy(&app, api),
+        },
+        _ => match app.gate.admit(request.headers()) {
+            Ok(()) => in_turn(&app, request, next, api).await,
+            Err(refusal) => {
+                app.counts.refuse(refusal);
+                let problem = if refusal == Refusal::Host { Problem::Host } else { Problem::Token };
+                problem.answer(api)
+            }
+        },
     };
     app.counts.answer(answer.status().as_u16());
     secured(answer)
@@ -103,10 +109,14 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
 
 async fn in_turn(app: &App, request: Request, next: Next, api: bool) -> Response {
     let Ok(Ok(_permit)) = tokio::time::timeout(PATIENCE, app.requests.acquire()).await else {
-        app.counts.refuse(Refusal::Busy);
-        return Problem::Busy.answer(api);
+        return busy(app, api);
     };
     next.run(request).await
+}
+
+fn busy(app: &App, api: bool) -> Response {
+    app.counts.refuse(Refusal::Busy);
+    Problem::Busy.answer(api)
 }
 
 fn secured(mut answer: Response) -> Response {

@@ -95,6 +95,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that are worked on at once; more wait for a moment, then are refused.
     pub requests: usize,
+    /// Hooks at once, apart from the requests: their bodies may be slow.
+    pub hooks: usize,
     /// Streams of events at once.
     pub streams: usize,
     /// Time for the head of a request, also of the first one.
@@ -112,6 +114,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             requests: 16,
+            hooks: 8,
             streams: 32,
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
