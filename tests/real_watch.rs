@@ -10,7 +10,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 const SETTINGS: &str = "[profile.smoke]\nrounds = 12\nworkloads = [\"xz\"]\nenvironments = [\"native\", \"docker\"]\n\
-                        budget = \"0\"\n[gate]\nmin_baseline = 1\n[watch]\nprofile = \"smoke\"\nfollow = []\n";
+                        budget = \"0\"\n[gate]\nmin_baseline = 1\n[watch]\nprofile = \"smoke\"\nlisten = \"\"\nfollow = []\n";
 
 fn queue(bed: &Bed) -> Value {
     let text = fs::read(bed.state.path().join("queue.json")).unwrap_or_default();

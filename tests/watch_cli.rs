@@ -111,8 +111,7 @@ fn a_service_wakes_the_workflow_once_and_again_when_asked() {
     }
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
-    let settings =
-        "state = \"state\"\n[docker]\nsocket = \"none.sock\"\n[watch]\nmode = \"dispatch\"\nfollow = []\n";
+    let settings = "state = \"state\"\n[docker]\nsocket = \"none.sock\"\n[watch]\nmode = \"dispatch\"\nlisten = \"\"\nfollow = []\n";
     fs::write(dir.join("tollgate.toml"), settings).expect("written");
     let fake = FakeGitHub::start();
     let token = fake.personal_token("operator");
@@ -158,8 +157,7 @@ fn a_service_tells_its_manager_that_it_is_ready_alive_and_stopping() {
     }
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
-    let settings =
-        "state = \"state\"\n[docker]\nsocket = \"none.sock\"\n[watch]\nmode = \"dispatch\"\nfollow = []\n";
+    let settings = "state = \"state\"\n[docker]\nsocket = \"none.sock\"\n[watch]\nmode = \"dispatch\"\nlisten = \"\"\nfollow = []\n";
     fs::write(dir.join("tollgate.toml"), settings).expect("written");
     let fake = FakeGitHub::start();
     let manager = std::os::unix::net::UnixDatagram::bind(dir.join("manager")).expect("a socket");

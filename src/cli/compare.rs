@@ -8,6 +8,7 @@ use crate::judge::{self, cells};
 use crate::model::format::JUDGEMENT_FORMAT;
 use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
 use crate::pipeline::gate::{changes, drifts, judge_sweeps};
+use crate::pipeline::stored::fresh_of;
 use crate::pipeline::{policy, self_test};
 use crate::{report, samples, wiring};
 use chrono::{TimeDelta, Utc};
@@ -83,20 +84,6 @@ pub(super) fn newest(config: &Config) -> Result<SweepId, Failure> {
     Err(Failure::usage(format!("there is no measured sweep in {}", dir.display())))
 }
 
-/// The sweeps of chosen cells that were made directly after `first`: they confirm it.
-fn fresh_of(config: &Config, first: &Sweep) -> Result<Vec<Sweep>, Failure> {
-    let store = wiring::store(config);
-    let mut fresh = Vec::new();
-    for id in measured(config).into_iter().filter(|id| *id > first.sweep) {
-        let sweep = store.load(&id)?;
-        if !sweep.partial || sweep.host_class != first.host_class || sweep.profile != first.profile {
-            break;
-        }
-        fresh.push(sweep);
-    }
-    Ok(fresh)
-}
-
 /// `report`.
 pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
     let text = if let Some(judgement) = of_files(config, &args.files)? {
@@ -152,7 +139,7 @@ fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
     let baselines: Vec<Sweep> = all.into_iter().filter(|b| b.started_at < sweep.started_at).collect();
     let mut sweeps = vec![sweep.clone()];
     if !sweep.partial {
-        sweeps.extend(fresh_of(config, &sweep)?);
+        sweeps.extend(fresh_of(&store, &sweep)?);
     }
     let judgement = Judgement { drifts, ..judge_sweeps(&baselines, &sweeps, &policy) };
     let changed = changes(&baselines, &sweep.fingerprint);

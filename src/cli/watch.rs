@@ -6,7 +6,7 @@ use super::{Failure, notify, output};
 use crate::config::{Config, WatchMode};
 use crate::exit::Outcome;
 use crate::model::GateResult;
-use crate::notify::{Clock as _, SystemClock};
+use crate::notify::{Clock as _, Secret, SystemClock};
 use crate::pipeline::accept::AcceptRequest;
 use crate::pipeline::notify::{self as telling, Notifier, accept_requests};
 use crate::pipeline::{self, policy};
@@ -16,12 +16,15 @@ use crate::service::local::{Local, Voice};
 use crate::service::runner::Runner;
 use crate::service::wake::Sources;
 use crate::service::wake::socket::{self, Wish};
-use crate::service::{Parts, Service};
+use crate::service::{Parts, Service, http};
 use crate::workload::Profile;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The service.
@@ -84,9 +87,56 @@ async fn serve(config: &Config, runner: &dyn Runner, cancel: &CancellationToken)
     let parts = Parts { config, host: &host, runner, clock: Arc::new(SystemClock), seed: rand::random() };
     let service = Service::open(parts).map_err(Failure::host)?;
     let _sources = Sources::start(config, &service).map_err(Failure::host)?;
-    service.run(cancel).await.map_err(Failure::host)?;
+    let ended = CancellationToken::new();
+    let dashboard = dashboard(config, &service, &ended).await?;
+    let ran = service.run(cancel).await;
+    ended.cancel();
+    if let Some(task) = dashboard {
+        // It ends within seconds; what it may have failed with was logged.
+        let _ = task.await;
+    }
+    ran.map_err(Failure::host)?;
     tracing::info!("the service has stopped");
     Ok(Outcome::Done)
+}
+
+/// Serves the dashboard beside the loop, where the configuration wants one. It fails now, or never stops the service.
+async fn dashboard(
+    config: &Config,
+    service: &Service<'_>,
+    ended: &CancellationToken,
+) -> Result<Option<JoinHandle<()>>, Failure> {
+    let Some(address) = config.watch.listen else { return Ok(None) };
+    let token = config.watch.token_file.as_deref().map(read_token).transpose()?;
+    let hook_secret = std::env::var(&config.watch.hook_secret_env).ok().filter(|v| !v.trim().is_empty());
+    let listener = TcpListener::bind(address).await.map_err(|e| {
+        Failure::host(format!(
+            "the dashboard cannot listen at {address}: {e}; set watch.listen, \"\" for none"
+        ))
+    })?;
+    let state = http::State {
+        status: service.status(),
+        wake: service.waker(),
+        config: Arc::new(config.clone()),
+        token,
+        hook_secret: hook_secret.map(Secret::new),
+        clock: Arc::new(SystemClock),
+        limits: http::Limits::default(),
+    };
+    state.check(address).map_err(Failure::usage)?;
+    tracing::info!("the dashboard is at http://{address}/");
+    let ended = ended.clone();
+    Ok(Some(tokio::spawn(async move {
+        if let Err(error) = http::serve(listener, state, ended).await {
+            tracing::error!(%error, "the dashboard ended");
+        }
+    })))
+}
+
+fn read_token(path: &Path) -> Result<Secret, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::usage(format!("watch.token_file: {}: {e}", path.display())))?;
+    Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 
 /// What the configuration means.

@@ -189,7 +189,7 @@ pub fn judge_sweeps(baselines: &[Sweep], sweeps: &[Sweep], policy: &judge::Polic
 }
 
 /// What a baseline says of the cells of a sweep of chosen cells; everything where the sweep has them all.
-fn within(mut baseline: SweepSamples, first: &Sweep) -> SweepSamples {
+pub(super) fn within(mut baseline: SweepSamples, first: &Sweep) -> SweepSamples {
     if first.partial {
         let has = |workload: &str, case: &str, environment: &EnvironmentName| {
             let same = |c: &Cell| c.workload == workload && c.case == case && c.environment == *environment;

@@ -12,6 +12,7 @@ pub mod policy;
 pub mod ready;
 pub mod resume;
 pub mod self_test;
+pub mod stored;
 pub mod sweep;
 pub mod tuning;
 pub mod whole;

@@ -5,6 +5,7 @@
 //! and reasons as hostile: they come from a host, and end in terminals, issues and browsers.
 
 pub mod answer;
+pub mod chart;
 pub mod clean;
 pub mod html;
 pub mod json;
@@ -22,7 +23,7 @@ pub mod view;
 #[cfg(test)]
 mod fixtures;
 
-pub use html::{gate_html, judgement_html};
+pub use html::{STYLE, gate_html, gate_sections, judgement_html};
 pub use json::{gate_json, judgement_json, power_json, self_test_json};
 pub use junit::{gate_junit, judgement_junit};
 pub use markdown::{gate_markdown, judgement_markdown};

@@ -7,6 +7,7 @@ pub mod board;
 pub mod dispatch;
 pub mod follow;
 pub mod host;
+pub mod http;
 mod keep;
 pub mod local;
 pub mod runner;

@@ -3,6 +3,7 @@
 //! Measured sweeps are in `<state>/sweeps/`; accepted ones are copied to `<baselines>/<host class>/<profile>/`,
 //! which is made to be kept in git.
 
+mod listing;
 mod text;
 
 use crate::durable;
@@ -12,6 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use listing::Places;
 pub use text::to_text;
 
 /// Why a sweep cannot be read or written.

@@ -7,14 +7,22 @@ mod tables;
 use super::answer;
 use super::{troubles, view};
 use crate::model::{GateResult, Judgement, VerdictKind};
-use maud::html;
+use maud::{Markup, html};
+
+pub use page::STYLE;
+pub use tables::heat_step;
 
 /// The page of a gate or sweep.
 pub fn gate_html(result: &GateResult) -> String {
+    page::document(&answer::of_gate(result).sentence, &gate_sections(result))
+}
+
+/// The sections of that page, for a page that has a frame of its own. They need [`STYLE`].
+pub fn gate_sections(result: &GateResult) -> Markup {
     let emulated = result.is_emulated();
     let tolls = view::toll_table(result);
     let warning = view::emulation(result);
-    let body = html! {
+    html! {
         (page::header(&answer::of_gate(result), &page::gate_facts(result), warning.as_deref()))
         (page::common(&result.judgement))
         (page::tiles(&result.judgement))
@@ -28,8 +36,7 @@ pub fn gate_html(result: &GateResult) -> String {
         (tables::timing(result))
         (tables::fingerprint(&result.fingerprint))
         (page::reproduce(result))
-    };
-    page::document(&answer::of_gate(result).sentence, &body)
+    }
 }
 
 /// The page of verdicts without a sweep: two samples files.
@@ -46,7 +53,7 @@ pub fn judgement_html(judgement: &Judgement) -> String {
     page::document(&answer.sentence, &body)
 }
 
-fn verdicts(judgement: &Judgement, emulated: bool, warning: Option<&str>) -> maud::Markup {
+fn verdicts(judgement: &Judgement, emulated: bool, warning: Option<&str>) -> Markup {
     let (proven, notable): (Vec<_>, Vec<_>) = view::JUDGED
         .into_iter()
         .flat_map(|kind| view::of_kind(judgement, kind))

@@ -5,7 +5,8 @@ use crate::report::answer::{Answer, Tone};
 use crate::report::{clean, view};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const STYLE: &str = include_str!("style.css");
+/// The style sheet of every page.
+pub const STYLE: &str = include_str!("style.css");
 /// Forbids everything that the page does not need, whatever might slip into it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 

@@ -190,7 +190,13 @@ fn heat(toll: &Toll) -> &'static str {
     let Toll::Percent(pct) = toll else {
         return if *toll == Toll::Absent { "absent" } else { "none" };
     };
-    match *pct {
+    heat_step(*pct)
+}
+
+/// The class of a toll's colour, percent; none of what is not a number.
+pub fn heat_step(pct: f64) -> &'static str {
+    match pct {
+        p if p.is_nan() => "none",
         p if p >= 100.0 => "w5",
         p if p >= 25.0 => "w4",
         p if p >= 10.0 => "w3",

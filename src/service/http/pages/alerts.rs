@@ -1,0 +1,85 @@
+//! The alerts, and where their issues are.
+
+use super::super::alerts::Shown;
+use super::super::index::GroupKey;
+use super::{Frame, Tab, ago, document, to_group, to_metric, to_sweep};
+use crate::model::MetricKey;
+use crate::report::clean;
+use maud::{Markup, html};
+
+/// Metrics that an alert names.
+const NAMED: usize = 8;
+
+/// The page. `tracker` is where the issues are, where there is one.
+pub(in crate::service::http) fn page(frame: Frame<'_>, alerts: &[Shown], tracker: Option<&str>) -> String {
+    let open = alerts.iter().filter(|a| a.open).count();
+    let body = html! {
+        h1.title { "Alerts" small { @if open == 0 { "nothing stands" } @else { (open) " open" } } }
+        @if let Some(tracker) = tracker {
+            section { p { "This host's alerts are issues: " a href=(tracker) rel="noreferrer" { (tracker) } } }
+        }
+        @if alerts.is_empty() {
+            section.empty {
+                h2 { "No alert" }
+                p { "Where a toll rises and two fresh sweeps confirm it, it stands here until it is back." }
+            }
+        }
+        @for alert in alerts { (card(alert, frame)) }
+    };
+    document(frame, Tab::Alerts, "Alerts", &body)
+}
+
+fn card(alert: &Shown, frame: Frame<'_>) -> Markup {
+    let key = alert
+        .host_class
+        .parse()
+        .ok()
+        .map(|host_class| GroupKey { host_class, profile: alert.profile.clone() });
+    let class = if alert.open { "bad" } else { "neutral" };
+    html! {
+        section class={ "group " (class) } id={ "alert-" (alert.number) } {
+            header {
+                div.row {
+                    h2 { "#" (alert.number) " " (what(alert)) }
+                    span class={ "badge " (if alert.open { "open-yes" } else { "open-no" }) } { (alert.phase) }
+                }
+                p.small.soft {
+                    @if let Some(key) = &key { a href=(to_group(key)) { (key.host_class) " " (clean::name(&key.profile)) } ", " }
+                    "since " (ago(alert.at, frame.now))
+                    @if let Some(sweep) = &alert.sweep { ", sweep " a href=(to_sweep(sweep)) { (sweep) } }
+                }
+            }
+            @if !alert.metrics.is_empty() {
+                ul.plain {
+                    @for name in alert.metrics.iter().take(NAMED) { li { (metric(name, key.as_ref())) } }
+                    @if alert.metrics.len() > NAMED { li.soft { "and " (alert.metrics.len() - NAMED) " more" } }
+                }
+            }
+            p.meta { code { (clean::text(&alert.key)) } }
+        }
+    }
+}
+
+fn what(alert: &Shown) -> String {
+    match (&alert.environment, alert.family) {
+        (Some(environment), Some(family)) => format!("{family} in {environment}"),
+        (Some(environment), None) => environment.clone(),
+        (None, _) => "the host".to_owned(),
+    }
+}
+
+/// `workload/case/metric@environment`, which leads to its page.
+fn metric(name: &str, key: Option<&GroupKey>) -> Markup {
+    let parts = || {
+        let (metric, environment) = name.rsplit_once('@')?;
+        let (rest, metric) = metric.rsplit_once('/')?;
+        let (workload, case) = rest.split_once('/')?;
+        Some((MetricKey::new(workload, case, metric), environment))
+    };
+    html! {
+        @match key.zip(parts()) {
+            Some((key, (metric, environment))) => a href=(to_metric(key, &metric, Some(environment))) { (clean::text(name)) },
+            None => (clean::text(name)),
+        }
+    }
+}
