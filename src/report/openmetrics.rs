@@ -46,7 +46,16 @@ pub fn gate_openmetrics(result: &GateResult) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = encode(&mut text, &registry);
-    text
+    in_order(&text)
+}
+
+/// The registry gives the samples of a family in any order; the same result is the same text here.
+fn in_order(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    for family in lines.split_mut(|line| line.starts_with('#')) {
+        family.sort_unstable();
+    }
+    lines.join("\n") + "\n"
 }
 
 fn tolls(registry: &mut Registry, result: &GateResult) {
