@@ -48,7 +48,7 @@ rm -f tollgate.cdx.json agent/tollgate.cdx.json
 cat >target/dist/NOTES.md <<EOF
 $notes
 
-x86-64 Linux, static: it needs no library of the host. \`$(grep tar.gz target/dist/SHA256SUMS)\`
+x86-64 Linux, static: it needs no library of the host, only its CA certificates for GitHub and webhooks. \`$(grep tar.gz target/dist/SHA256SUMS)\`
 
 Where it was built: \`gh attestation verify $name.tar.gz --repo ${GITHUB_REPOSITORY:-OWNER/REPOSITORY}\`. What is in it: \`tollgate.cdx.json\` (CycloneDX).
 EOF
