@@ -22,7 +22,7 @@ use tollgate::model::{
 use tollgate::notify::SystemClock;
 use tollgate::service::http::{Limits, State, serve};
 use tollgate::store::to_text;
-use tollgate::watch::{Mode, Outbox, Status};
+use tollgate::watch::{Mode, Status};
 
 const SWEEPS: i64 = 1000;
 const METRICS: usize = 200;
@@ -136,21 +136,8 @@ fn store(dir: &Path) {
 async fn service(dir: PathBuf) {
     let mut config = Config::resolve(None).expect("the defaults");
     (config.state, config.baselines) = (dir.join("state"), dir.join("baselines"));
-    let status = Status {
-        version: env!("CARGO_PKG_VERSION"),
-        started_at: Utc::now(),
-        at: Utc::now(),
-        host_class: "bench-2c".parse().expect("a name"),
-        mode: Mode::Local,
-        fingerprint: None,
-        pending: Vec::new(),
-        queue: Vec::new(),
-        running: None,
-        finished: Vec::new(),
-        candidates: Vec::new(),
-        outbox: Outbox::default(),
-        wakeups: BTreeMap::new(),
-    };
+    let class = "bench-2c".parse().expect("a name");
+    let status = Status::new(env!("CARGO_PKG_VERSION"), class, Mode::Local, Utc::now());
     let (_status, receiver) = watch::channel(Arc::new(status));
     let (wake, _woken) = mpsc::channel(1);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

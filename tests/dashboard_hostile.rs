@@ -11,7 +11,7 @@ use sha2::Sha256;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tollgate::durable::hex;
+use tollgate::model::hex;
 use tollgate::notify::Secret;
 use tollgate::service::http::{HttpError, Limits};
 use tollgate::watch::Source;

@@ -104,6 +104,9 @@ impl Running {
     }
 }
 
+/// A service without an engine, a dashboard or feeds, that wakes a workflow.
+const DISPATCHING: &str = "state = \"state\"\n[docker]\nsocket = \"none.sock\"\n[watch]\nmode = \"dispatch\"\nlisten = \"\"\nfollow = []\n";
+
 #[test]
 fn a_service_wakes_the_workflow_once_and_again_when_asked() {
     if !common::real(github::missing()) {
@@ -111,8 +114,7 @@ fn a_service_wakes_the_workflow_once_and_again_when_asked() {
     }
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
-    let settings = "state = \"state\"\n[docker]\nsocket = \"none.sock\"\n[watch]\nmode = \"dispatch\"\nlisten = \"\"\nfollow = []\n";
-    fs::write(dir.join("tollgate.toml"), settings).expect("written");
+    fs::write(dir.join("tollgate.toml"), DISPATCHING).expect("written");
     let fake = FakeGitHub::start();
     let token = fake.personal_token("operator");
 
@@ -157,8 +159,7 @@ fn a_service_tells_its_manager_that_it_is_ready_alive_and_stopping() {
     }
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
-    let settings = "state = \"state\"\n[docker]\nsocket = \"none.sock\"\n[watch]\nmode = \"dispatch\"\nlisten = \"\"\nfollow = []\n";
-    fs::write(dir.join("tollgate.toml"), settings).expect("written");
+    fs::write(dir.join("tollgate.toml"), DISPATCHING).expect("written");
     let fake = FakeGitHub::start();
     let manager = std::os::unix::net::UnixDatagram::bind(dir.join("manager")).expect("a socket");
     manager.set_read_timeout(Some(Duration::from_secs(30))).expect("set");

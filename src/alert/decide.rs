@@ -237,7 +237,7 @@ impl<'a> Machine<'a> {
 
     fn key(&self, scope: Scope) -> Key {
         let result = self.situation.result;
-        let event = if matches!(scope, Scope::Drift { .. }) { Event::default() } else { self.event.clone() };
+        let event = if scope.is_drift() { Event::default() } else { self.event.clone() };
         Key { host_class: result.host_class.clone(), profile: result.profile.clone(), scope, event }
     }
 
@@ -331,11 +331,11 @@ impl<'a> Machine<'a> {
     /// The issue that knows a metric and that a person closed, when all that had changed then is changed still: what that
     /// person said of it holds although one component more has changed since.
     fn resolved_issue_of(&self, finding: &Finding) -> Option<ShownIssue> {
-        let is_drift = matches!(finding.scope, Scope::Drift { .. });
+        let is_drift = finding.scope.is_drift();
         self.newest_closed(|i| {
             let record = &i.record;
             record.phase == Phase::Open
-                && matches!(record.key.scope, Scope::Drift { .. }) == is_drift
+                && record.key.scope.is_drift() == is_drift
                 && record.metrics.contains(&finding.name)
                 && !record.key.event.is_none()
                 && self.event.includes(&record.key.event)
@@ -346,9 +346,7 @@ impl<'a> Machine<'a> {
     /// its very key.
     fn issue_of(&self, finding: &Finding) -> Option<u64> {
         let key = self.key(finding.scope.clone());
-        let same_kind = |i: &ShownIssue| {
-            matches!(i.record.key.scope, Scope::Drift { .. }) == matches!(key.scope, Scope::Drift { .. })
-        };
+        let same_kind = |i: &ShownIssue| i.record.key.scope.is_drift() == key.scope.is_drift();
         let knows = |i: &&ShownIssue| {
             let event = &i.record.key.event;
             let same_cause = self.event.is_none() || self.event.includes(event);
@@ -436,11 +434,8 @@ impl<'a> Machine<'a> {
         let Some(sweep) = &result.sweep else { return };
         let kinds: BTreeMap<String, VerdictKind> =
             result.judgement.verdicts.iter().map(|v| (name_of(v), v.verdict)).collect();
-        let drifting: BTreeSet<String> = findings(result)
-            .into_iter()
-            .filter(|f| matches!(f.scope, Scope::Drift { .. }))
-            .map(|f| f.name)
-            .collect();
+        let drifting: BTreeSet<String> =
+            findings(result).into_iter().filter(|f| f.scope.is_drift()).map(|f| f.name).collect();
         for issue in self.open.values().cloned().collect::<Vec<_>>() {
             let old = &issue.record;
             let back = |metric: &String| match (&old.key.scope, kinds.get(metric)) {

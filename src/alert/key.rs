@@ -53,6 +53,11 @@ impl Scope {
         }
     }
 
+    /// Whether it is about slow drifts.
+    pub fn is_drift(&self) -> bool {
+        matches!(self, Self::Drift { .. })
+    }
+
     /// Whether it closes by itself when its metrics are proven to be back. A drift or a host's trouble is over when it
     /// is not seen any more.
     pub fn is_of_verdicts(&self) -> bool {

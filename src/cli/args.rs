@@ -1,12 +1,15 @@
 //! The command line's grammar.
 
 use crate::config::parse_duration;
+use crate::import::Tool;
 use crate::model::{EnvironmentName, HostClass, SweepId};
 use crate::workload::Profile;
 use chrono::{DateTime, Utc};
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 const EXIT_CODES: &str = "\
@@ -357,33 +360,25 @@ pub enum Reference {
     Rc25482,
 }
 
-/// What `import` reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ImportFormat {
-    /// Samples CSV, several files into one.
-    Samples,
-    /// CSV with the columns workload, environment, variant, metric, unit, trial, value.
-    Trials,
-    /// fio --output-format=json.
-    FioJson,
-    /// fio's text, version 2 or 3.
-    FioText,
-    /// redis-benchmark --csv, or its text.
-    Redis,
-    /// sysbench's text, 0.4 to 1.0.
-    Sysbench,
-    /// hpccoutf.txt.
-    Hpcc,
-    /// STREAM's table.
-    Stream,
-    /// `RandomAccess`' GUP/s.
-    Gups,
-    /// Intel Linpack's table of trials.
-    Linpack,
-    /// nuttcp's line.
-    Nuttcp,
-    /// Bencher Metric Format.
-    Bmf,
+/// What `import` reads: a tool's output, or (none) what is a samples CSV already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportFormat(pub Option<Tool>);
+
+impl ValueEnum for ImportFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<ImportFormat>> = LazyLock::new(|| {
+            let tools = Tool::value_variants().iter().copied().map(Some);
+            std::iter::once(None).chain(tools).map(ImportFormat).collect()
+        });
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self.0 {
+            Some(tool) => tool.to_possible_value(),
+            None => Some(PossibleValue::new("samples").help("Samples CSV, several files into one")),
+        }
+    }
 }
 
 /// Of `import`.

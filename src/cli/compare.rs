@@ -105,7 +105,8 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
         };
         let result = of_stored(config, &id)?;
         if let Some(Reference::Rc25482) = args.reference {
-            return write(args.output.as_deref(), &report::rc25482_markdown(&result));
+            output::deliver(args.output.as_deref(), &report::rc25482_markdown(&result))?;
+            return Ok(Outcome::Done);
         }
         match args.format {
             ReportFormat::Csv => samples::write(&[SweepSamples::from(&wiring::store(config).load(&id)?)]),
@@ -116,15 +117,7 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
             ReportFormat::Json => report::gate_json(&result),
         }
     };
-    write(args.output.as_deref(), &text)
-}
-
-/// Into a file, or to standard output.
-pub(super) fn write(path: Option<&Path>, text: &str) -> Result<Outcome, Failure> {
-    match path {
-        Some(path) => output::write(path, text)?,
-        None => output::print(text)?,
-    }
+    output::deliver(args.output.as_deref(), &text)?;
     Ok(Outcome::Done)
 }
 

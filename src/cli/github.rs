@@ -32,7 +32,8 @@ pub struct Job {
     pub secrets: Vec<Secret>,
 }
 
-fn variable(name: &str) -> Option<String> {
+/// An environment variable that says something.
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.trim().is_empty())
 }
 

@@ -1,7 +1,7 @@
 //! `import` and `export`: what tools printed, and measured sweeps, as samples CSVs.
 
-use super::args::{ExportArgs, ImportArgs, ImportFormat};
-use super::{Failure, compare};
+use super::args::{ExportArgs, ImportArgs};
+use super::{Failure, compare, output};
 use crate::config::Config;
 use crate::exit::Outcome;
 use crate::import::{Import, Map, Origin, Tool};
@@ -10,33 +10,14 @@ use crate::{samples, wiring};
 use chrono::Utc;
 use std::path::PathBuf;
 
-impl ImportFormat {
-    /// The tool; none for what is a samples CSV already.
-    fn tool(self) -> Option<Tool> {
-        Some(match self {
-            Self::Samples => return None,
-            Self::Trials => Tool::Trials,
-            Self::FioJson => Tool::FioJson,
-            Self::FioText => Tool::FioText,
-            Self::Redis => Tool::Redis,
-            Self::Sysbench => Tool::Sysbench,
-            Self::Hpcc => Tool::Hpcc,
-            Self::Stream => Tool::Stream,
-            Self::Gups => Tool::Gups,
-            Self::Linpack => Tool::Linpack,
-            Self::Nuttcp => Tool::Nuttcp,
-            Self::Bmf => Tool::Bmf,
-        })
-    }
-}
-
 /// Reads every file before it writes anything: nothing is half imported.
 pub fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
-    let sweeps = match args.format.tool() {
+    let sweeps = match args.format.0 {
         Some(tool) => vec![of_tool(tool, args)?],
         None => of_samples(&args.files)?,
     };
-    compare::write(args.output.as_deref(), &samples::write(&sweeps))
+    output::deliver(args.output.as_deref(), &samples::write(&sweeps))?;
+    Ok(Outcome::Done)
 }
 
 fn of_samples(files: &[PathBuf]) -> Result<Vec<SweepSamples>, Failure> {
@@ -88,5 +69,6 @@ pub fn export(config: &Config, args: &ExportArgs) -> Result<Outcome, Failure> {
     for id in &ids {
         sweeps.push(SweepSamples::from(&store.load(id)?));
     }
-    compare::write(args.output.as_deref(), &samples::write(&sweeps))
+    output::deliver(args.output.as_deref(), &samples::write(&sweeps))?;
+    Ok(Outcome::Done)
 }

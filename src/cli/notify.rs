@@ -64,7 +64,7 @@ fn read(path: &Path) -> Result<GateResult, Failure> {
 /// Who tells; an error when there is nobody to tell.
 pub fn notifier(config: &Config, job: &Job) -> Result<Notifier, Failure> {
     let notifier = notifier_of_host(config, job)?;
-    if notifier.github().is_none() && policy::rules(config)?.alert.webhook.is_empty() {
+    if !notifier.is_heard() {
         return Err(Failure::usage(format!(
             "nobody to tell: set GITHUB_REPOSITORY and GITHUB_TOKEN, or name a webhook in {}",
             config.policy.display()

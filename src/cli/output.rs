@@ -45,6 +45,14 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|e| Failure::host(format!("{} cannot be written: {e}", path.display())))
 }
 
+/// Writes a report into a file, or prints it where no file is named.
+pub fn deliver(path: Option<&Path>, text: &str) -> Result<(), Failure> {
+    match path {
+        Some(path) => write(path, text),
+        None => print(text),
+    }
+}
+
 /// Fails now rather than after the measurement when `dir` cannot be written to.
 pub fn check_writable(dir: &Path) -> Result<(), Failure> {
     let probe = dir.join(format!(".tollgate-{}.new", std::process::id()));

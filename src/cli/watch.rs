@@ -1,7 +1,7 @@
 //! `watch` and `trigger`.
 
 use super::args::{TriggerArgs, WatchArgs};
-use super::github::Job;
+use super::github::{Job, variable};
 use super::{Failure, notify, output};
 use crate::config::{Config, WatchMode};
 use crate::exit::Outcome;
@@ -108,7 +108,7 @@ async fn dashboard(
 ) -> Result<Option<JoinHandle<()>>, Failure> {
     let Some(address) = config.watch.listen else { return Ok(None) };
     let token = config.watch.token_file.as_deref().map(read_token).transpose()?;
-    let hook_secret = std::env::var(&config.watch.hook_secret_env).ok().filter(|v| !v.trim().is_empty());
+    let hook_secret = variable(&config.watch.hook_secret_env);
     let listener = TcpListener::bind(address).await.map_err(|e| {
         Failure::host(format!(
             "the dashboard cannot listen at {address}: {e}; set watch.listen, \"\" for none"

@@ -13,9 +13,10 @@ mod sysbench;
 mod trials;
 
 use super::{ImportError, Map, Reading};
+use clap::ValueEnum;
 
 /// A format of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Tool {
     /// `workload,environment,variant,metric,unit,trial,value`: trials with their environment and number.
     Trials,

@@ -7,7 +7,7 @@ use super::github::Limits;
 use super::github::transport::chain;
 use super::pace::{Backoff, Clock};
 use super::secret::Secret;
-use crate::durable::hex;
+use crate::model::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Url, redirect};
 use sha2::Sha256;

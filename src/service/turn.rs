@@ -8,7 +8,7 @@ use crate::service::host::Look;
 use crate::watch::queue::Seen;
 use crate::watch::schedule::Calendar;
 use crate::watch::upstream;
-use crate::watch::{Candidate, Mode, Next, Outbox, Reason, Retry, Running, Source, Status, WakeUp};
+use crate::watch::{Candidate, Mode, Next, Reason, Retry, Running, Source, Status, WakeUp};
 use crate::workload::Profile;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum as _;
@@ -26,24 +26,11 @@ const TELL_AGAIN: TimeDelta = TimeDelta::minutes(30);
 
 /// What is shown before the first turn.
 pub(super) fn first_status(parts: &Parts<'_>, now: DateTime<Utc>) -> Status {
-    Status {
-        version: env!("CARGO_PKG_VERSION"),
-        started_at: now,
-        at: now,
-        host_class: parts.host.class(),
-        mode: match parts.config.watch.mode {
-            WatchMode::Local => Mode::Local,
-            WatchMode::Dispatch => Mode::Dispatch,
-        },
-        fingerprint: None,
-        pending: Vec::new(),
-        queue: Vec::new(),
-        running: None,
-        finished: Vec::new(),
-        candidates: Vec::new(),
-        outbox: Outbox::default(),
-        wakeups: std::collections::BTreeMap::new(),
-    }
+    let mode = match parts.config.watch.mode {
+        WatchMode::Local => Mode::Local,
+        WatchMode::Dispatch => Mode::Dispatch,
+    };
+    Status::new(env!("CARGO_PKG_VERSION"), parts.host.class(), mode, now)
 }
 
 impl Service<'_> {

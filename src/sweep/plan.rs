@@ -1,6 +1,6 @@
 //! The plan of a sweep: which trial comes when. Pure and seeded, so that a resumed sweep makes the same one.
 
-use crate::durable::hex;
+use crate::model::hex;
 use crate::model::{Base, EnvironmentName};
 use crate::workload::{Case, Emulation};
 use rand::SeedableRng;

@@ -37,6 +37,27 @@ pub struct Status {
     pub wakeups: BTreeMap<String, u64>,
 }
 
+impl Status {
+    /// Of a service that starts `now` and has done nothing yet.
+    pub fn new(version: &'static str, host_class: HostClass, mode: Mode, now: DateTime<Utc>) -> Self {
+        Self {
+            version,
+            started_at: now,
+            at: now,
+            host_class,
+            mode,
+            fingerprint: None,
+            pending: Vec::new(),
+            queue: Vec::new(),
+            running: None,
+            finished: Vec::new(),
+            candidates: Vec::new(),
+            outbox: Outbox::default(),
+            wakeups: BTreeMap::new(),
+        }
+    }
+}
+
 /// Who sweeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

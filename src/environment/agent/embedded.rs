@@ -1,6 +1,7 @@
 //! The agent's program, carried inside tollgate.
 
 use crate::durable;
+use crate::model::hex;
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ pub static AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tollgate-age
 
 /// SHA-256 of the program, in hexadecimal.
 pub fn digest() -> String {
-    durable::hex(&Sha256::digest(AGENT))
+    hex(&Sha256::digest(AGENT))
 }
 
 /// Puts the program into `dir/<first 12 digits of the digest>/tollgate-agent`, unless it is there already.

@@ -4,6 +4,7 @@ use super::{AGENT_PATH, BenchImage, ImageError, Manifest, Recipe, initrd};
 use crate::command;
 use crate::durable;
 use crate::environment::agent::embedded;
+use crate::model::hex;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Read;
@@ -175,7 +176,7 @@ fn sha256_of(path: &Path) -> Result<String, ImageError> {
     loop {
         let read = file.read(&mut buffer).map_err(ImageError::io(path))?;
         if read == 0 {
-            return Ok(durable::hex(&hash.finalize()));
+            return Ok(hex(&hash.finalize()));
         }
         hash.update(&buffer[..read]);
     }

@@ -1,7 +1,7 @@
 //! The kernel that a guest boots: the bench image's, or one of the operator's.
 
 use super::{BenchImage, ImageError, initrd};
-use crate::durable;
+use crate::model::hex;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl GuestKernel {
 
     /// Name and digest of a kernel: the version of the component `guest-kernel`. None when it cannot be read.
     pub fn version(vmlinuz: &Path) -> Option<String> {
-        let digest = durable::hex(&Sha256::digest(fs::read(vmlinuz).ok()?));
+        let digest = hex(&Sha256::digest(fs::read(vmlinuz).ok()?));
         let name = vmlinuz.file_name()?.to_string_lossy().into_owned();
         Some(format!("{name} sha256:{}", &digest[..SHORT]))
     }

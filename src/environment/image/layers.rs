@@ -5,7 +5,7 @@
 //! has them. The format is that of `docker save` (Docker Image Specification v1.2).
 
 use super::{AGENT_PATH, BenchImage, COPYUP};
-use crate::durable;
+use crate::model::hex;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -86,7 +86,7 @@ fn layer(
     fill(&mut layer)?;
     let Hashing { to, hash } = layer.into_inner()?;
     to.finish()?;
-    Ok(format!("sha256:{}", durable::hex(&hash.finalize())))
+    Ok(format!("sha256:{}", hex(&hash.finalize())))
 }
 
 /// The files of copy-up, and the link in the data directory to the one that the bench image has not.
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(layers, ["bench-0.tar", "files.tar", "above-001.tar", "above-002.tar", "above-003.tar"]);
         assert_eq!(configuration["rootfs"]["diff_ids"][0], "sha256:base");
         for (index, name) in layers.iter().enumerate().skip(1) {
-            let digest = format!("sha256:{}", durable::hex(&Sha256::digest(&archive[*name])));
+            let digest = format!("sha256:{}", hex(&Sha256::digest(&archive[*name])));
             assert_eq!(configuration["rootfs"]["diff_ids"][index], digest, "{name}");
         }
         assert_eq!(configuration["config"]["Labels"]["tollgate.sweep"], "s");

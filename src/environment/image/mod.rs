@@ -14,8 +14,8 @@ pub use kernel::GuestKernel;
 pub use layers::LayeredImage;
 
 use crate::command::CommandFailure;
-use crate::durable;
 use crate::environment::agent::embedded;
+use crate::model::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ impl Recipe {
             self.packages.join(" "),
             embedded::digest()
         );
-        durable::hex(&Sha256::digest(inputs))[..16].to_owned()
+        hex(&Sha256::digest(inputs))[..16].to_owned()
     }
 }
 

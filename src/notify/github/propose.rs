@@ -2,12 +2,12 @@
 
 use super::client::Client;
 use super::error::{GithubError, ReadError, WriteError};
+use crate::model::hex;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 use sha1::{Digest as _, Sha1};
-use std::fmt::Write as _;
 
 /// A file as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,11 +160,7 @@ fn blob_of(text: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(format!("blob {}\0", text.len()));
     hash.update(text);
-    hash.finalize().iter().fold(String::with_capacity(40), |mut name, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+    hex(&hash.finalize())
 }
 
 /// Makes the branch from its base when it is missing.

@@ -109,14 +109,11 @@ fn obstacle(
 
 /// The series whose older sweeps no longer count: what was asked for, and what improved, as with every accepted sweep.
 fn regimes(judgement: &Judgement, granted: &[&AcceptRequest]) -> Vec<SeriesKey> {
-    let mut keys = series(judgement, |v| match v.verdict {
+    series(judgement, |v| match v.verdict {
         VerdictKind::Regressed | VerdictKind::Improved => true,
         _ if is_risen(v) => true,
         _ => is_measured(v) && granted.iter().any(|r| r.is_drift && r.metrics.contains(&name_of(v))),
-    });
-    keys.sort();
-    keys.dedup();
-    keys
+    })
 }
 
 #[cfg(test)]

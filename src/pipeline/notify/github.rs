@@ -32,7 +32,7 @@ pub async fn accept_requests(
     let request = |i: crate::alert::ShownIssue| AcceptRequest {
         issue: i.number,
         magnitude: i.record.magnitude,
-        is_drift: matches!(i.record.key.scope, crate::alert::Scope::Drift { .. }),
+        is_drift: i.record.key.scope.is_drift(),
         metrics: i.record.metrics,
     };
     Ok(asked.map(request).collect())

@@ -190,6 +190,11 @@ impl Notifier {
         self.github.as_ref()
     }
 
+    /// Whether anybody hears what it tells, beyond this host's own memory.
+    pub fn is_heard(&self) -> bool {
+        self.github.is_some() || !self.hooks.is_empty()
+    }
+
     /// Keeps a result in the outbox. When this returns, a crash does not lose it. The number of its job; none when the same
     /// waits there already, perhaps told in part.
     pub fn keep(&self, job: &Job) -> Result<Option<u64>, NotifyError> {

@@ -3,7 +3,7 @@
 
 use super::app::App;
 use super::counts::Refusal;
-use crate::durable::hex;
+use crate::model::hex;
 use crate::notify::Secret;
 use crate::watch::{Source, WakeUp};
 use axum::body::Body;
