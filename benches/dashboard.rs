@@ -82,6 +82,7 @@ fn sweep(number: i64) -> Sweep {
             state: CellState::Ok,
             reason: None,
             trials: CellTrials { wall_ns: vec![Some(150_000_000); ROUNDS as usize], ..CellTrials::default() },
+            latencies: Vec::new(),
         })
         .collect();
     let engine = format!("28.{}.0", number / 100);

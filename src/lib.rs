@@ -14,6 +14,7 @@ pub mod durable;
 pub mod environment;
 pub mod exit;
 mod files;
+pub mod history;
 pub mod host;
 pub mod import;
 pub mod judge;

@@ -81,6 +81,7 @@ fn stored(day: u32, toll: f64) -> Sweep {
         state: CellState::Ok,
         reason: None,
         trials: CellTrials { wall_ns: vec![Some(1_000_000_000); 10], ..CellTrials::default() },
+        latencies: Vec::new(),
     };
     Sweep {
         format: SWEEP_FORMAT,

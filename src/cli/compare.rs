@@ -7,6 +7,7 @@ use crate::exit::Outcome;
 use crate::judge::{self, cells};
 use crate::model::format::JUDGEMENT_FORMAT;
 use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
+use crate::pipeline::evidence::evidence;
 use crate::pipeline::gate::{changes, drifts, judge_sweeps};
 use crate::pipeline::stored::fresh_of;
 use crate::pipeline::{policy, self_test};
@@ -112,7 +113,10 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
             ReportFormat::Csv => samples::write(&[SweepSamples::from(&wiring::store(config).load(&id)?)]),
             ReportFormat::Junit => report::gate_junit(&result),
             ReportFormat::OpenMetrics => report::gate_openmetrics(&result),
-            ReportFormat::Html => report::gate_html(&result),
+            ReportFormat::Html => {
+                let (store, policy) = (wiring::store(config), policy::load(config)?);
+                report::gate_html(&result, Some(&evidence(&store, &store.load(&id)?, policy)?))
+            }
             ReportFormat::Markdown => report::gate_markdown(&result),
             ReportFormat::Json => report::gate_json(&result),
         }

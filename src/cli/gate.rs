@@ -13,7 +13,9 @@ use crate::model::{CellState, Decision, GateResult, Judgement};
 use crate::pipeline::gate::{Conditions, gate as run_gate, replay};
 use crate::pipeline::notify::{Notifier, accept_requests};
 use crate::pipeline::sweep::{Fit, Request, sweep as run_sweep};
-use crate::{pipeline, report, store};
+use crate::pipeline::{PipelineError, policy};
+use crate::report::Evidence;
+use crate::{pipeline, report, store, wiring};
 use tokio_util::sync::CancellationToken;
 
 fn request(selection: &Selection) -> Request {
@@ -121,7 +123,7 @@ async fn publish(
 ) -> Result<Outcome, Failure> {
     let [html, markdown, json] = ["report.html", "report.md", "result.json"].map(|n| args.output.join(n));
     let text = report::gate_markdown(result);
-    output::write(&html, &report::gate_html(result))?;
+    output::write(&html, &report::gate_html(result, evidence(config, args, result).as_ref()))?;
     output::write(&markdown, &text)?;
     output::write(&json, &report::gate_json(result))?;
     eprintln!("reports: {}, {} and {}", html.display(), markdown.display(), json.display());
@@ -136,6 +138,18 @@ async fn publish(
         Some(notifier) => notify::tell(job, notifier, Some(result.clone())).await,
         None => Ok(Outcome::Done),
     }
+}
+
+/// What stands behind the result; nothing where nothing was swept. The page is worth writing without it, too.
+fn evidence(config: &Config, args: &GateArgs, result: &GateResult) -> Option<Evidence> {
+    let id = result.sweep.as_ref()?;
+    let store = wiring::store(config);
+    let recorded = args.replay.iter().filter_map(|p| store::read(p).ok()).find(|s| s.sweep == *id);
+    let found = || {
+        let sweep = recorded.map_or_else(|| store.load(id).map_err(PipelineError::from), Ok)?;
+        pipeline::evidence::evidence(&store, &sweep, policy::load(config)?)
+    };
+    found().inspect_err(|e| eprintln!("tollgate: report.html has no histories: {e}")).ok()
 }
 
 /// Measures only.

@@ -94,6 +94,7 @@ mod tests {
                 wall_ns: seconds.iter().map(|s| Some(s * 1_000_000_000)).chain([None]).collect(),
                 ..CellTrials::default()
             },
+            latencies: Vec::new(),
         };
         let in_trials: u64 = walls.iter().flat_map(|(_, _, seconds)| *seconds).sum();
         Sweep {

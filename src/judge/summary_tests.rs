@@ -30,6 +30,7 @@ fn cell(environment: &str, state: CellState, reason: Option<&str>) -> Cell {
         state,
         reason: reason.map(str::to_owned),
         trials: CellTrials::default(),
+        latencies: Vec::new(),
     }
 }
 

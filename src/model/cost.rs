@@ -15,6 +15,9 @@ pub struct HostCost {
     pub psi_cpu_us: Option<u64>,
 }
 
+/// Points of a distribution of latencies: percentile (0 to 100) and microseconds, both rising.
+pub type Latencies = Vec<(f64, f64)>;
+
 /// What the cgroup of a fresh instance accounted during a trial, read on the host, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CgroupMemory {

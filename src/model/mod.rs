@@ -20,7 +20,7 @@ pub mod sweep;
 pub mod variable;
 pub mod verdict;
 
-pub use cost::{CgroupMemory, HostCost};
+pub use cost::{CgroupMemory, HostCost, Latencies};
 pub use cpu_list::{CpuList, CpuListError};
 pub use drift::{Drift, DriftKind};
 pub use environment::{Base, EnvironmentName};

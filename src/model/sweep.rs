@@ -1,7 +1,8 @@
 //! A finished sweep: what is stored, accepted as a baseline, and judged.
 
 use super::{
-    Better, EnvironmentName, Family, Fingerprint, HostClass, MetricKey, Proof, Scale, SeriesKey, SweepId,
+    Better, EnvironmentName, Family, Fingerprint, HostClass, Latencies, MetricKey, Proof, Scale, SeriesKey,
+    SweepId,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,9 @@ pub struct Cell {
     pub reason: Option<String>,
     /// What each trial cost. Empty arrays where nothing ran.
     pub trials: CellTrials,
+    /// How its latencies are distributed, medians over the rounds: shown, not judged. Empty where the workload tells none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Latencies,
 }
 
 /// Costs of the trials of one cell, one element a round; none where the trial failed or was not run.

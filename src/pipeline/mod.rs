@@ -5,6 +5,7 @@ pub mod allocate;
 mod choose;
 pub mod clean;
 pub mod confirm;
+pub mod evidence;
 mod fit;
 pub mod gate;
 pub mod notify;

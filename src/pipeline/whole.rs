@@ -65,6 +65,7 @@ pub(super) mod fixtures {
                 state: CellState::Ok,
                 reason: None,
                 trials: CellTrials::default(),
+                latencies: Vec::new(),
             }));
         }
         sweep

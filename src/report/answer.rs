@@ -1,8 +1,9 @@
 //! The answer in a sentence, with which every report begins.
 
-use super::number::count;
-use super::view::label;
-use crate::model::{CellState, Decision, EnvironmentName, GateResult, Judgement, VerdictKind};
+use super::clean;
+use super::number::{count, toll};
+use super::view::{self, label};
+use crate::model::{Base, CellState, Decision, EnvironmentName, GateResult, Judgement, Verdict, VerdictKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How an answer feels; formats give it a colour and an icon.
@@ -90,6 +91,38 @@ pub fn of_gate(result: &GateResult) -> Answer {
         );
     }
     judged(judgement, result.is_emulated())
+}
+
+/// The rise that matters most, with what changed: `The toll of docker+nat on redis get-c1 p99 rose from +14 % to +22 % with
+/// docker-engine 20.10.24 → 26.1.5`. None where nothing rose. Names and versions are cleaned; no full stop.
+pub fn lead(result: &GateResult) -> Option<String> {
+    use VerdictKind as K;
+    let (worst, rose) = [(K::Regressed, "rose"), (K::Suspected, "may have risen")]
+        .into_iter()
+        .find_map(|(kind, rose)| Some((worst(result, kind)?, rose)))?;
+    let (before, now) = worst.toll_before_pct.zip(worst.toll_now_pct)?;
+    let changed = match result.changed.as_slice() {
+        [] => "though no component changed".to_owned(),
+        few @ ([_] | [_, _]) => {
+            format!("with {}", few.iter().map(view::change).collect::<Vec<_>>().join(" and "))
+        }
+        many => format!("with {} changed components", many.len()),
+    };
+    let name = clean::name(&format!("{} {} {}", worst.workload, worst.case, worst.metric));
+    let place = label(&worst.environment, result.is_emulated());
+    Some(format!("The toll of {place} on {name} {rose} from {} to {} {changed}", toll(before), toll(now)))
+}
+
+/// The verdict of a kind whose rise is largest beside its threshold; of an emulated machine only where there is no other.
+fn worst(result: &GateResult, kind: VerdictKind) -> Option<&Verdict> {
+    let size = |v: &Verdict| {
+        let rise = (v.change_pct.unwrap_or_default() / 100.0).ln_1p();
+        rise / v.threshold_pct.filter(|t| *t > 0.0).unwrap_or(5.0)
+    };
+    let native = |v: &&Verdict| !(result.is_emulated() && v.environment.base() == Base::Kvm);
+    let of_kind = || result.judgement.verdicts.iter().filter(|v| v.verdict == kind);
+    let largest = |a: &&Verdict, b: &&Verdict| size(a).total_cmp(&size(b));
+    of_kind().filter(native).max_by(largest).or_else(|| of_kind().max_by(largest))
 }
 
 /// The answer of a judgement alone.
@@ -187,6 +220,16 @@ mod tests {
     fn the_answer_comes_in_one_sentence() {
         let answers: Vec<String> = fixtures::all().iter().map(|r| of_gate(r).sentence).collect();
         insta::assert_snapshot!(answers.join("\n"));
+    }
+
+    #[test]
+    fn the_lead_names_the_largest_rise_and_what_came_with_it() {
+        let leads: Vec<String> = fixtures::all().iter().filter_map(lead).collect();
+        insta::assert_snapshot!("the_lead", leads.join("\n"));
+        let mut result = fixtures::small_regression();
+        result.changed.clear();
+        assert!(lead(&result).expect("a rise").ends_with(" though no component changed"));
+        assert_eq!(lead(&fixtures::unchanged()), None);
     }
 
     #[test]

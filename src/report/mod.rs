@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod chart;
 pub mod clean;
+pub mod evidence;
 pub mod html;
 pub mod json;
 pub mod junit;
@@ -18,12 +19,14 @@ pub mod self_test;
 pub mod suite;
 pub mod terminal;
 pub mod troubles;
+pub mod trust;
 pub mod view;
 
 #[cfg(test)]
 mod fixtures;
 
-pub use html::{STYLE, gate_html, gate_sections, judgement_html};
+pub use evidence::Evidence;
+pub use html::{SCRIPT, STYLE, gate_html, gate_sections, judgement_html};
 pub use json::{gate_json, judgement_json, power_json, self_test_json};
 pub use junit::{gate_junit, judgement_junit};
 pub use markdown::{gate_markdown, judgement_markdown};

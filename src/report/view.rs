@@ -2,9 +2,10 @@
 //! All text in these types is cleaned ([`super::clean`]); formats add only their own escaping.
 
 use super::{clean, number};
+use crate::history::Event;
 use crate::model::{
-    Attribution, Base, CellState, CellSummary, CommonMode, Drift, EnvironmentName, GateResult, Judgement,
-    Verdict, VerdictKind,
+    Attribution, Base, CellState, CellSummary, Change, CommonMode, Drift, EnvironmentName, GateResult,
+    Judgement, MetricKey, SeriesKey, Verdict, VerdictKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +71,27 @@ pub fn common(judgement: &Judgement) -> Vec<String> {
         )
     };
     judgement.common.iter().map(sentence).collect()
+}
+
+/// A version; of a digest the first twelve digits.
+pub fn version(version: &str) -> String {
+    let digest = version.len() == 64 && version.bytes().all(|b| b.is_ascii_hexdigit());
+    if digest { format!("{}…", &version[..12]) } else { clean::text(version) }
+}
+
+/// `docker-engine 20.10.24 → 26.1.5`.
+pub fn change(of: &Change) -> String {
+    let short = |v: &Option<String>| v.as_deref().map_or_else(|| "absent".to_owned(), version);
+    format!("{} {} → {}", of.component, short(&of.before), short(&of.after))
+}
+
+/// What changed with a sweep of a history.
+pub fn event(event: &Event<'_>) -> String {
+    let mut parts: Vec<String> = event.changed.iter().map(change).collect();
+    if event.parameters {
+        parts.push("the suite's parameters: sweeps before are not comparable".to_owned());
+    }
+    parts.join("; ")
 }
 
 /// The sentence that must stand beside every toll of an emulated machine; none for other sweeps.
@@ -242,6 +264,11 @@ pub fn toll_table(result: &GateResult) -> TollTable {
     }
     sort_worst_first(&mut rows);
     TollTable { environments, rows, marks }
+}
+
+/// The series that a verdict is on.
+pub fn series_key(v: &Verdict) -> SeriesKey {
+    SeriesKey { metric: MetricKey::new(&v.workload, &v.case, &v.metric), environment: v.environment.clone() }
 }
 
 pub(super) fn cell_key(c: &CellSummary) -> Key<'_> {

@@ -81,6 +81,7 @@ pub fn trial(block: usize, round: u32, environment: &str, value: Option<f64>) ->
         environment: environment.parse().expect("a name"),
         at_ms: u64::from(round) * 1000,
         values: value.map(|v| vec![v]),
+        latencies: Vec::new(),
         failure: value.is_none().then(|| "broken".into()),
         usage: Some(Usage { wall_ns: 100_000_000, user_us: 10, ..Usage::default() }),
         host: Some(HostCost { busy_us: 5, steal_us: 0, psi_cpu_us: None }),

@@ -2,7 +2,7 @@
 //! a trial runs. What was measured survives whatever ends the sweep.
 
 use super::plan::{CellSet, LeftOut, Rounds};
-use crate::model::{EnvironmentName, Fingerprint, HostClass, HostCost, Proof, SweepId};
+use crate::model::{EnvironmentName, Fingerprint, HostClass, HostCost, Latencies, Proof, SweepId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -84,6 +84,9 @@ pub struct TrialRecord {
     /// One value a metric of the case, when it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<f64>>,
+    /// How its latencies are distributed, when its workload tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Latencies,
     /// Why not, when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,

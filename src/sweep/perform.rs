@@ -3,8 +3,10 @@
 use super::run::{Runner, Slot};
 use super::trial;
 use crate::environment::image::DATA;
-use crate::model::{CgroupMemory, EnvironmentName, HostCost};
-use crate::workload::{Case, CommandReport, CommandTemplate, CommandTrial, Placement, Target, Trial, Values};
+use crate::model::{CgroupMemory, EnvironmentName, HostCost, Latencies};
+use crate::workload::{
+    self, Case, CommandReport, CommandTemplate, CommandTrial, Placement, Target, Trial, Values,
+};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tollgate_agent::protocol::{Exec, ExecResult, Usage};
@@ -69,6 +71,13 @@ impl Done {
             Self::Command { result, .. } => result.usage,
             Self::Harness(usage, _) => *usage,
         }
+    }
+
+    /// How the latencies of a command are distributed, where its workload tells.
+    pub(super) fn latencies(&self, case: &Case) -> Latencies {
+        let Self::Command { result, .. } = self else { return Latencies::new() };
+        let workload = workload::all().into_iter().find(|w| w.name() == case.workload);
+        workload.map(|w| w.latencies(&result.stdout)).unwrap_or_default()
     }
 
     /// The values, or why there are none. A value that cannot be a measurement is none.

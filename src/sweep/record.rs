@@ -4,8 +4,9 @@ use super::journal::{Line, Part, Recorded, TrialRecord};
 use super::plan::{Plan, PlannedCase, label};
 use crate::model::format::SWEEP_FORMAT;
 use crate::model::{
-    Base, Cell, CellState, CellTrials, EnvironmentName, Harness, Proof, Series, Sweep, Timing,
+    Base, Cell, CellState, CellTrials, EnvironmentName, Harness, Latencies, Proof, Series, Sweep, Timing,
 };
+use crate::stats::robust;
 use crate::workload::Case;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +71,7 @@ pub fn assemble(
                 state,
                 reason,
                 trials: costs(&lines.trials),
+                latencies: if state == CellState::Ok { latencies(&lines.trials) } else { Latencies::new() },
             });
             series.extend(values(planned, environment, &lines, state));
         }
@@ -213,6 +215,22 @@ fn costs(trials: &[Option<&TrialRecord>]) -> CellTrials {
     }
 }
 
+/// The median of each percentile, of those that at least half of the trials with any know: a short trial has too few
+/// requests to tell the rarest.
+fn latencies(trials: &[Option<&TrialRecord>]) -> Latencies {
+    let known: Vec<&Latencies> =
+        trials.iter().flatten().map(|t| &t.latencies).filter(|l| !l.is_empty()).collect();
+    let mut percentiles: Vec<f64> = known.iter().flat_map(|l| l.iter().map(|(p, _)| *p)).collect();
+    percentiles.sort_by(f64::total_cmp);
+    percentiles.dedup();
+    let middle = |percentile: f64| {
+        let of = |l: &&Latencies| l.iter().find(|(p, _)| p.total_cmp(&percentile).is_eq()).map(|(_, us)| *us);
+        let values: Vec<f64> = known.iter().filter_map(of).collect();
+        (values.len() * 2 >= known.len()).then(|| robust::median(&values))?
+    };
+    percentiles.into_iter().filter_map(|p| Some((p, middle(p)?))).collect()
+}
+
 fn values(
     planned: &PlannedCase,
     environment: &EnvironmentName,
@@ -314,6 +332,23 @@ mod tests {
 
     fn cell<'a>(sweep: &'a Sweep, environment: &str) -> &'a Cell {
         sweep.cells.iter().find(|c| c.environment.to_string() == environment).expect("the cell")
+    }
+
+    #[test]
+    fn latencies_are_medians_of_what_most_trials_know() {
+        let of = |latencies: &[(f64, f64)]| TrialRecord {
+            latencies: latencies.to_vec(),
+            ..trial(0, 1, "docker", Some(1.0))
+        };
+        let trials = [
+            of(&[(50.0, 20.0), (99.0, 40.0)]),
+            of(&[(50.0, 22.0), (99.0, 44.0), (99.9, 90.0)]),
+            of(&[(50.0, 21.0), (99.0, 60.0)]),
+            of(&[]),
+        ];
+        let trials: Vec<Option<&TrialRecord>> = trials.iter().map(Some).chain([None]).collect();
+        assert_eq!(latencies(&trials), [(50.0, 21.0), (99.0, 44.0)]);
+        assert_eq!(latencies(&[None]), []);
     }
 
     #[test]

@@ -249,6 +249,7 @@ impl Runner<'_> {
             environment: environment.clone(),
             at_ms: 0,
             values: None,
+            latencies: Vec::new(),
             failure: None,
             usage: None,
             host: None,
@@ -299,6 +300,7 @@ impl Runner<'_> {
             Err(why) => return Ok(Err(why)),
         };
         record.usage = Some(done.usage());
+        record.latencies = done.latencies(case);
         let values = done.values(case, record.host);
         if at_client(case)
             && values.is_ok()

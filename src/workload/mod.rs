@@ -32,7 +32,7 @@ pub use trial::{
     Placement, Trial, Values,
 };
 
-use crate::model::{EnvironmentName, MetricSpec};
+use crate::model::{EnvironmentName, Latencies, MetricSpec};
 use places::Places;
 
 /// Size of a sweep.
@@ -89,6 +89,18 @@ pub trait Workload: Send + Sync {
     fn packages(&self) -> &'static [&'static str];
     /// What it measures.
     fn cases(&self, size: Size) -> Vec<Case>;
+    /// How the latencies of a trial are distributed, by what it printed: shown, not judged. Empty where it does not tell.
+    fn latencies(&self, _stdout: &str) -> Latencies {
+        Latencies::new()
+    }
+}
+
+/// The percentiles of a latency that are shown.
+pub const PERCENTILES: [f64; 5] = [50.0, 90.0, 95.0, 99.0, 99.9];
+
+/// Those of [`PERCENTILES`] of which `requests` know something: at least three of them are beyond.
+fn told_by(requests: f64) -> impl Iterator<Item = f64> {
+    PERCENTILES.into_iter().filter(move |p| requests * (1.0 - p / 100.0) >= 2.999)
 }
 
 /// All workloads, in the order in which they are shown.

@@ -7,9 +7,9 @@
 
 use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, ParseError, Placement, Places, Profile,
-    Server, Size, Trial, Values, Workload, agent_report,
+    Server, Size, Trial, Values, Workload, agent_report, told_by,
 };
-use crate::model::{Better, Family, MetricSpec, Scale};
+use crate::model::{Better, Family, Latencies, MetricSpec, Scale};
 use serde::Deserialize;
 
 /// The workload.
@@ -82,6 +82,10 @@ impl Workload for Rr {
         }
         cases
     }
+
+    fn latencies(&self, stdout: &str) -> Latencies {
+        latencies(stdout)
+    }
 }
 
 /// `name` of the case, name and command of its server; the trial's command and its parser.
@@ -139,6 +143,22 @@ fn metrics() -> Vec<MetricSpec> {
              slowest (Dean and Barroso, The Tail at Scale, 2013)",
         ),
     ]
+}
+
+/// What is shown of a trial and not judged.
+#[derive(Debug, Deserialize)]
+struct Distribution {
+    transactions: u64,
+    /// Percentile and latency, us; the agent of an older bench image tells none.
+    #[serde(default)]
+    latencies_us: Latencies,
+}
+
+fn latencies(stdout: &str) -> Latencies {
+    // sockperf's output is none of JSON.
+    let Ok(told) = serde_json::from_str::<Distribution>(stdout) else { return Latencies::new() };
+    let known: Vec<f64> = told_by(told.transactions as f64).collect();
+    told.latencies_us.into_iter().filter(|(p, _)| known.contains(p)).collect()
 }
 
 #[derive(Debug, Deserialize)]

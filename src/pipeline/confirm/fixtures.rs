@@ -62,6 +62,7 @@ pub fn sweep(cells: &[(&str, &str, f64)], harness_s: f64) -> Sweep {
                     wall_ns: vec![Some(nanoseconds(seconds / f64::from(ROUNDS))); 4],
                     ..CellTrials::default()
                 },
+                latencies: Vec::new(),
             })
             .collect(),
         series: Vec::new(),

@@ -1,6 +1,9 @@
 //! The history of one series: a dot for each sweep, the levels, the band of the baseline, and where components changed.
 
 use super::{Axis, Scale, px};
+use crate::history::{Event, Story, Track};
+use crate::model::SweepId;
+use crate::report::view;
 use maud::{Markup, html};
 
 const WIDTH: f64 = 860.0;
@@ -33,8 +36,8 @@ pub struct Point {
     pub day: String,
     /// What a person is told who asks for the dot.
     pub label: String,
-    /// Where the dot leads.
-    pub link: String,
+    /// Where the dot leads; none in a page that stands alone.
+    pub link: Option<String>,
     /// Whether it is the one that is shown more of.
     pub chosen: bool,
 }
@@ -78,9 +81,48 @@ pub struct History {
     pub threshold: Option<f64>,
     /// Changes of components.
     pub marks: Vec<Mark>,
+    /// The rounds of the newest sweep.
+    pub rounds: Vec<f64>,
 }
 
 impl History {
+    /// Of a story. `link` says where a sweep's dot leads, `chosen` which is ringed.
+    pub fn of(
+        title: String,
+        track: &Track,
+        story: &Story<'_>,
+        link: impl Fn(&SweepId) -> Option<String>,
+        chosen: Option<&SweepId>,
+    ) -> Self {
+        let axis = Axis::of(track);
+        let point = |p: &crate::history::Point<'_>| Point {
+            value: story.value(p),
+            kind: match (p.partial, p.accepted) {
+                (true, _) => PointKind::Partial,
+                (false, true) => PointKind::Accepted,
+                (false, false) => PointKind::Measured,
+            },
+            day: p.started_at.format("%-d %b").to_string(),
+            label: format!("{}: {}", p.sweep, axis.label(story.value(p))),
+            link: link(p.sweep),
+            chosen: chosen == Some(p.sweep),
+        };
+        let mark =
+            |(number, event): (usize, &Event<'_>)| Mark { at: event.at, number, label: view::event(event) };
+        let level =
+            |l: &crate::history::Level<'_>| Level { from: l.range.0, to: l.range.1, middle: l.middle };
+        Self {
+            title,
+            points: story.points.iter().map(point).collect(),
+            levels: story.levels.iter().map(level).collect(),
+            band: story.band.map(|b| (b.from, b.low, b.high)),
+            threshold: story.threshold,
+            marks: (1..).zip(&story.changes).map(mark).collect(),
+            rounds: Vec::new(),
+            axis,
+        }
+    }
+
     fn x(&self, at: usize) -> f64 {
         let inner = WIDTH - LEFT - RIGHT;
         LEFT + inner * (at as f64 + 0.5) / self.points.len().max(1) as f64
@@ -88,7 +130,7 @@ impl History {
 
     fn scale(&self) -> Scale {
         let band = self.band.map(|(_, low, high)| [low, high]);
-        let values = self.points.iter().map(|p| p.value);
+        let values = self.points.iter().map(|p| p.value).chain(middle(&self.rounds));
         let others = band.into_iter().flatten().chain(self.threshold);
         let zero = matches!(self.axis, Axis::Toll).then_some(0.0);
         Scale::over(values.chain(others).chain(zero), HEIGHT - BOTTOM, TOP)
@@ -106,10 +148,17 @@ impl History {
                     line.level x1=(px(self.x(level.from) - 4.0)) x2=(px(self.x(level.to - 1) + 4.0))
                         y1=(px(scale.at(level.middle))) y2=(px(scale.at(level.middle))) {}
                 }
+                @for (i, value) in self.rounds.iter().enumerate().filter(|(_, v)| v.is_finite()) {
+                    // Behind the newest sweep, side by side by turns, so that equal ones are seen to be several.
+                    circle.round cx=(px(WIDTH - RIGHT - 2.0 + [0.0, 5.0, -5.0][i % 3])) cy=(px(scale.at(*value))) r="2.2" {
+                        title { "a round: " (self.axis.label(*value)) }
+                    }
+                }
                 @for (at, point) in self.points.iter().enumerate().filter(|(_, p)| p.value.is_finite()) {
-                    a href=(point.link) {
-                        title { (point.label) }
-                        (self.dot(point, self.x(at), scale.at(point.value)))
+                    @let dot = self.dot(point, self.x(at), scale.at(point.value));
+                    @match &point.link {
+                        Some(link) => a href=(link) { title { (point.label) } (dot) },
+                        None => g { title { (point.label) } (dot) },
                     }
                 }
             }
@@ -175,6 +224,16 @@ impl History {
     }
 }
 
+/// Without the outermost tenth at each end: a round that is far out stands at the edge, rather than flattening the rest.
+pub(super) fn middle(rounds: &[f64]) -> Vec<f64> {
+    let mut sorted: Vec<f64> = rounds.iter().copied().filter(|v| v.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let edge = sorted.len() / 10;
+    sorted.drain(..edge);
+    sorted.truncate(sorted.len() - edge);
+    sorted
+}
+
 /// Points whose day is written: at most eight, evenly, and none whose day stands there already.
 fn days(points: &[Point]) -> Vec<usize> {
     const MOST: usize = 8;
@@ -194,7 +253,7 @@ mod tests {
             kind: PointKind::Accepted,
             day: format!("{:02} Nov", 1 + i / 2),
             label: format!("sweep {i}"),
-            link: format!("/sweep/{i}"),
+            link: Some(format!("/sweep/{i}")),
             chosen: i == 1,
         };
         History {
@@ -205,6 +264,7 @@ mod tests {
             band: Some((0, 10.0, 14.0)),
             threshold: Some(17.0),
             marks: vec![Mark { at: 2, number: 1, label: "runc 1.1 → 1.3".into() }],
+            rounds: Vec::new(),
         }
     }
 
@@ -219,6 +279,16 @@ mod tests {
         let drawn = history(&[12.0, 11.0, 13.0, f64::NAN, 14.0]).draw().into_string();
         assert_eq!(drawn.matches("circle class=\"accepted\"").count(), 4);
         assert!(drawn.contains("a &lt;toll&gt;") && !drawn.contains("NaN"));
+    }
+
+    #[test]
+    fn rounds_are_dots_and_a_page_that_stands_alone_has_no_links() {
+        let mut alone = history(&[12.0, 11.0, 13.0]);
+        alone.points.iter_mut().for_each(|p| p.link = None);
+        alone.rounds = vec![12.0, 14.0, f64::NAN];
+        let drawn = alone.draw().into_string();
+        assert_eq!(drawn.matches("circle class=\"round\"").count(), 2);
+        assert!(!drawn.contains("<a ") && drawn.contains("sweep 2"));
     }
 
     #[test]

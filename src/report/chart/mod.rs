@@ -2,15 +2,20 @@
 //! see it, units on its axis, and shapes that differ where colours do. Colours are classes; the page's style sheet has
 //! them, light and dark.
 
+pub mod curve;
 pub mod history;
 pub mod rounds;
 pub mod spark;
+pub mod strip;
 
+pub use curve::Curve;
 pub use history::{History, Level, Mark, Point, PointKind};
 pub use rounds::Rounds;
 pub use spark::{Spark, spark};
+pub use strip::Strip;
 
-use super::number;
+use super::{clean, number};
+use crate::history::Track;
 
 /// What the values of an axis are.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +27,11 @@ pub enum Axis {
 }
 
 impl Axis {
+    /// Of what is shown of a series.
+    pub fn of(track: &Track) -> Self {
+        if track.is_tolled() { Self::Toll } else { Self::Unit(clean::name(&track.info.unit)) }
+    }
+
     /// A value as it is written beside the axis.
     pub fn label(&self, value: f64) -> String {
         match self {

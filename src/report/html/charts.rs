@@ -128,6 +128,62 @@ fn anchor(tick: f64, reach: f64) -> &'static str {
     }
 }
 
+/// Two tolls of a row on one axis. Tolls reach from a few percent to thousands, so that the axis grows like a logarithm on
+/// both sides of zero.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair {
+    low: f64,
+    high: f64,
+}
+
+impl Pair {
+    /// Wide enough for all of them.
+    pub(super) fn over(tolls: impl IntoIterator<Item = f64>) -> Self {
+        let known = tolls.into_iter().filter(|t| t.is_finite());
+        let (low, high) = known.fold((-10.0_f64, 10.0_f64), |(l, h), t| (l.min(t), h.max(t)));
+        Self { low: low.max(-95.0), high }
+    }
+
+    fn x(self, pct: f64) -> f64 {
+        let grown = |pct: f64| pct.signum() * (pct.abs() / 10.0).ln_1p();
+        let (low, high) = (grown(self.low), grown(self.high));
+        MARGIN + (grown(pct) - low).clamp(0.0, high - low) / (high - low) * (WIDTH - 2.0 * MARGIN)
+    }
+
+    /// The axis, for the head of the column.
+    pub(super) fn axis(self) -> Markup {
+        let ticks = [-50.0, -10.0, 0.0, 10.0, 100.0, 1000.0];
+        let shown = ticks.into_iter().filter(|t| (self.low..=self.high).contains(t));
+        html! {
+            svg.forest.axis viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } aria-hidden="true" {
+                @for tick in shown {
+                    line.tick x1=(at(self.x(tick))) x2=(at(self.x(tick))) y1="17" y2="22" {}
+                    text x=(at(self.x(tick))) y="13" text-anchor="middle" { (label(tick)) }
+                }
+            }
+        }
+    }
+
+    /// Throughput's toll as a circle, that of processor time as a square.
+    pub(super) fn draw(self, throughput: Option<f64>, cost: Option<f64>) -> Markup {
+        let y = HEIGHT / 2.0;
+        let said = |t: Option<f64>| t.map_or_else(|| number::NONE.to_owned(), number::toll);
+        let label = format!("toll of throughput {}, of processor time {}", said(throughput), said(cost));
+        html! {
+            svg.forest viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(label) {
+                line.zero x1=(at(self.x(0.0))) x2=(at(self.x(0.0))) y1="0" y2=(HEIGHT) {}
+                g.pair {
+                    @if let Some((throughput, cost)) = throughput.zip(cost) {
+                        line.interval x1=(at(self.x(throughput))) x2=(at(self.x(cost))) y1=(y) y2=(y) {}
+                    }
+                    @if let Some(cost) = cost { rect.point x=(at(self.x(cost) - 4.5)) y=(y - 4.5) width="9" height="9" {} }
+                    @if let Some(throughput) = throughput { circle.open cx=(at(self.x(throughput))) cy=(y) r="4" {} }
+                }
+            }
+        }
+    }
+}
+
 /// Time in trials against the harness's own.
 pub(super) fn share(harness: f64) -> Markup {
     let harness = if harness.is_finite() { harness.clamp(0.0, 1.0) } else { 0.0 };
@@ -137,5 +193,20 @@ pub(super) fn share(harness: f64) -> Markup {
             rect.trials x="0" y="0" width=(at(trials)) height="4" {}
             rect.harness x=(at(trials)) y="0" width=(at(100.0 - trials)) height="4" {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tolls_of_a_pair_stand_in_their_order_between_the_margins() {
+        let pair = Pair::over([-12.0, 3.0, 1400.0, f64::NAN]);
+        let places = [-12.0, 0.0, 3.0, 100.0, 1400.0].map(|t| pair.x(t));
+        assert!(places.is_sorted(), "{places:?}");
+        assert!((places[0] - MARGIN).abs() < 0.1 && (places[4] - (WIDTH - MARGIN)).abs() < 0.1, "{places:?}");
+        let drawn = pair.draw(Some(3.0), None).into_string();
+        assert!(drawn.contains("toll of throughput +3.0 %, of processor time -"), "{drawn}");
     }
 }

@@ -1,38 +1,49 @@
-//! One self-contained page: no script, no outside address, light and dark, for screens of all sizes and paper.
+//! One self-contained page: no outside address, light and dark, for screens of all sizes and paper. Its one script sorts and
+//! filters tables; everything is there without it.
 
 mod charts;
+mod cost;
+mod histories;
+mod latency;
+mod overview;
 mod page;
 mod tables;
+mod trust;
 
 use super::answer;
+use super::evidence::Evidence;
 use super::{troubles, view};
 use crate::model::{GateResult, Judgement, VerdictKind};
 use maud::{Markup, html};
 
-pub use page::STYLE;
+pub use page::{SCRIPT, STYLE};
 pub use tables::heat_step;
 
-/// The page of a gate or sweep.
-pub fn gate_html(result: &GateResult) -> String {
-    page::document(&answer::of_gate(result).sentence, &gate_sections(result))
+/// The page of a gate or sweep; with what stands behind it, also its histories, rounds and noise.
+pub fn gate_html(result: &GateResult, evidence: Option<&Evidence>) -> String {
+    page::document(&answer::of_gate(result).sentence, &gate_sections(result, evidence))
 }
 
-/// The sections of that page, for a page that has a frame of its own. They need [`STYLE`].
-pub fn gate_sections(result: &GateResult) -> Markup {
+/// The sections of that page, for a page that has a frame of its own. They need [`STYLE`], and [`SCRIPT`] to be more pleasant.
+pub fn gate_sections(result: &GateResult, evidence: Option<&Evidence>) -> Markup {
     let emulated = result.is_emulated();
     let tolls = view::toll_table(result);
     let warning = view::emulation(result);
+    let warning = warning.as_deref();
     html! {
-        (page::header(&answer::of_gate(result), &page::gate_facts(result), warning.as_deref()))
+        (page::header(&answer::of_gate(result), answer::lead(result).as_deref(), &page::gate_facts(result), warning))
         (page::common(&result.judgement))
         (page::tiles(&result.judgement))
         (tables::changes(&result.changed))
-        (verdicts(&result.judgement, emulated, warning.as_deref()))
+        (overview::map(result, warning))
+        (verdicts(&result.judgement, emulated, warning))
         (tables::drifts(&result.judgement.drifts, emulated))
-        @if tolls.is_informative() { (tables::heat_map(&tolls, emulated, warning.as_deref())) }
+        @if let Some(evidence) = evidence { (histories::section(result, evidence, warning)) }
+        @if tolls.is_informative() { (tables::heat_map(&tolls, emulated, warning)) }
+        (latency::section(result, evidence, warning))
+        (cost::section(result, warning))
+        (trust::section(result, evidence))
         (tables::troubles(&troubles::of_gate(result), emulated))
-        (tables::proofs(&result.proofs, emulated))
-        (tables::self_test(result))
         (tables::timing(result))
         (tables::fingerprint(&result.fingerprint))
         (page::reproduce(result))
@@ -43,7 +54,7 @@ pub fn gate_sections(result: &GateResult) -> Markup {
 pub fn judgement_html(judgement: &Judgement) -> String {
     let answer = answer::of_judgement(judgement);
     let body = html! {
-        (page::header(&answer, &[], None))
+        (page::header(&answer, None, &[], None))
         (page::common(judgement))
         (page::tiles(judgement))
         (verdicts(judgement, false, None))
@@ -83,39 +94,45 @@ mod tests {
 
     #[test]
     fn snapshots() {
-        insta::assert_snapshot!("small_regression", readable(&gate_html(&fixtures::small_regression())));
-        insta::assert_snapshot!("hostile", readable(&gate_html(&fixtures::hostile())));
-        insta::assert_snapshot!("not_measured", readable(&gate_html(&fixtures::not_measured())));
-        insta::assert_snapshot!("nothing_changed", readable(&gate_html(&fixtures::nothing_changed())));
+        insta::assert_snapshot!(
+            "small_regression",
+            readable(&gate_html(&fixtures::small_regression(), None))
+        );
+        insta::assert_snapshot!("hostile", readable(&gate_html(&fixtures::hostile(), None)));
+        insta::assert_snapshot!("not_measured", readable(&gate_html(&fixtures::not_measured(), None)));
+        insta::assert_snapshot!("nothing_changed", readable(&gate_html(&fixtures::nothing_changed(), None)));
         let bare = judgement_html(&fixtures::small_regression().judgement);
         insta::assert_snapshot!("judgement", readable(&bare));
         // Whole results are long: what they show is the terminal's and Markdown's snapshots.
         for result in fixtures::all() {
-            assert!(gate_html(&result).ends_with("</html>\n"));
+            assert!(gate_html(&result, None).ends_with("</html>\n"));
         }
     }
 
-    /// One element a line, without the style sheet.
+    /// One element a line, without style sheet, script and its digest.
     fn readable(page: &str) -> String {
-        let (before, rest) = page.split_once("<style>").expect("a style");
-        let (_, after) = rest.split_once("</style>").expect("its end");
+        let bare = page.replace(STYLE, "").replace(SCRIPT, "");
+        let (before, rest) = bare.split_once("'sha256-").expect("a digest");
+        let (_, after) = rest.split_once('\'').expect("its end");
         format!("{before}{after}").replace("><", ">\n<")
     }
 
     #[test]
     fn the_self_test_is_a_sentence_and_a_row_for_each_family() {
-        let page = gate_html(&fixtures::unchanged());
+        let page = gate_html(&fixtures::unchanged(), None);
         assert!(page.contains("0 false alarms in 84 suites of 3 sweeps resampled from 9 accepted ones"));
         for row in ["whole suites", "cpu", "disk"] {
             assert!(page.contains(&format!("<th scope=\"row\">{row}</th>")), "{row}");
         }
-        assert!(!gate_html(&fixtures::regression()).contains("Self-test"));
+        assert!(!gate_html(&fixtures::regression(), None).contains("Self-test"));
     }
 
     #[test]
     fn nothing_is_loaded_and_nothing_runs() {
         for result in fixtures::all() {
-            let page = gate_html(&result);
+            let page = gate_html(&result, None);
+            assert_eq!(page.matches("<script").count(), 1);
+            let page = page.replace("<script>", "").replace(SCRIPT, "");
             for bad in
                 ["<script", "src=", "href=", "url(", "@import", "onerror=\"", "<svg onload", "\u{202e}"]
             {
@@ -127,10 +144,10 @@ mod tests {
 
     #[test]
     fn emulation_is_said_beside_every_table_of_numbers() {
-        let page = gate_html(&fixtures::regression());
+        let page = gate_html(&fixtures::regression(), None);
         assert!(page.matches("ran under TCG emulation").count() >= 3);
         assert!(page.contains("(TCG)"));
-        let without = gate_html(&fixtures::not_measured());
+        let without = gate_html(&fixtures::not_measured(), None);
         assert!(!without.contains("TCG"));
     }
 }

@@ -3,12 +3,23 @@
 use crate::model::{GateResult, Judgement, VerdictKind};
 use crate::report::answer::{Answer, Tone};
 use crate::report::{clean, view};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
 
 /// The style sheet of every page.
 pub const STYLE: &str = include_str!("style.css");
-/// Forbids everything that the page does not need, whatever might slip into it.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// The script of every page: its tables sort and filter. The page is whole without it.
+pub const SCRIPT: &str = include_str!("tables.js");
+
+/// Forbids everything that the page does not need, whatever might slip into it: the one script is known by its digest.
+fn policy() -> String {
+    let digest = BASE64.encode(Sha256::digest(SCRIPT));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+}
 
 /// The whole document around a body.
 pub(super) fn document(title: &str, body: &Markup) -> String {
@@ -17,7 +28,7 @@ pub(super) fn document(title: &str, body: &Markup) -> String {
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta http-equiv="Content-Security-Policy" content=(policy());
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " - Tollgate" }
@@ -35,6 +46,7 @@ pub(super) fn document(title: &str, body: &Markup) -> String {
                         b { "Inconclusive" } ": neither shown; “would see” is the smallest rise found four times in five."
                     }
                 }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     };
@@ -53,15 +65,23 @@ pub(super) fn common(judgement: &Judgement) -> Markup {
 }
 
 /// The answer, what was measured, and the warning of an emulated machine.
-pub(super) fn header(answer: &Answer, facts: &[(&str, String)], warning: Option<&str>) -> Markup {
+pub(super) fn header(
+    answer: &Answer,
+    lead: Option<&str>,
+    facts: &[(&str, String)],
+    warning: Option<&str>,
+) -> Markup {
     let (class, icon) = match answer.tone {
         Tone::Good => ("good", "✓"),
         Tone::Bad => ("bad", "▲"),
         Tone::Unsure => ("unsure", "?"),
         Tone::Neutral => ("neutral", "•"),
     };
-    // The first clause is the answer; the counts after it are its proof.
-    let (head, rest) = split(&answer.sentence);
+    // The first clause is the answer, or what rose most; the counts after it are its proof.
+    let (head, rest) = match lead {
+        Some(lead) => (lead, Some(answer.sentence.as_str())),
+        None => split(&answer.sentence),
+    };
     html! {
         header class={ "answer " (class) } {
             p.brand { "Tollgate" }

@@ -38,8 +38,8 @@ pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&s
             "Change of the toll with its 95 % interval; the shaded side begins at the threshold."
             @if let Some(warning) = warning.filter(|_| virtual_machines) { " " b { (warning) "." } }
         }
-        div.scroll {
-            table.verdicts {
+        div.scroll tabindex="0" role="region" aria-label="Verdicts" {
+            table.verdicts data-sort="" data-filter="Show only verdicts like …" {
                 thead {
                     tr {
                         th scope="col" { "verdict" }
@@ -57,12 +57,12 @@ pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&s
                             td { (badge(v.verdict)) }
                             th scope="row" { (metric(v)) }
                             td data-l="in" { (breakable(&v.environment, emulated)) }
-                            td.n data-l="toll" { (percent(v.toll_before_pct)) " → " (percent(v.toll_now_pct)) }
-                            td.n data-l="change" {
+                            td.n data-l="toll" data-v=[v.toll_now_pct.map(|c| format!("{c:.4}"))] { (percent(v.toll_before_pct)) " → " (percent(v.toll_now_pct)) }
+                            td.n data-l="change" data-v=[v.change_pct.map(|c| format!("{c:.4}"))] {
                                 (minus(&number::change_with_interval(v.change_pct, v.ci95_pct)))
                             }
                             td.drawing { (scale.forest(v)) }
-                            td.n data-l="would see" {
+                            td.n data-l="would see" data-v=[v.mde80_pct.map(|c| format!("{c:.4}"))] {
                                 (v.mde80_pct
                                     .filter(|_| v.verdict != VerdictKind::Unchanged)
                                     .map(number::change)
@@ -95,7 +95,7 @@ fn why(v: &Verdict) -> Markup {
     }
 }
 
-fn badge(kind: VerdictKind) -> Markup {
+pub(super) fn badge(kind: VerdictKind) -> Markup {
     html! { span class={ "badge " (kind.as_str()) } { (view::mark(kind)) " " (view::words(kind)) } }
 }
 
@@ -110,12 +110,12 @@ fn percent(pct: Option<f64>) -> String {
 }
 
 /// The typographic minus is as wide as the plus.
-fn minus(text: &str) -> String {
+pub(super) fn minus(text: &str) -> String {
     text.replace('-', "−")
 }
 
 /// The name, with places to break it before its axes.
-fn breakable(environment: &EnvironmentName, emulated: bool) -> Markup {
+pub(super) fn breakable(environment: &EnvironmentName, emulated: bool) -> Markup {
     let name = view::label(environment, emulated);
     html! {
         @for (at, part) in name.split('+').enumerate() {
@@ -125,31 +125,36 @@ fn breakable(environment: &EnvironmentName, emulated: bool) -> Markup {
     }
 }
 
+/// Rows that are shown at once; longer lists are folded, since the map above them says where to look.
+const UNFOLDED: usize = 40;
+
 /// Tolls as numbers on colours: orange is worse, blue is better.
 pub(super) fn heat_map(tolls: &TollTable, emulated: bool, warning: Option<&str>) -> Markup {
     html! {
         section {
-            h2 { "Tolls" }
-            p.caption {
-                "Toll against native, positive is worse."
-                @for kind in &tolls.marks { " " span.nowrap { (view::mark(*kind)) " " (view::words(*kind)) "." } }
-                @if let Some(warning) = warning { " " b { (warning) "." } }
-            }
-            div.scroll {
-                table.heat {
-                    thead {
-                        tr {
-                            th scope="col" { "metric" }
-                            th.n scope="col" { "native" }
-                            @for e in &tolls.environments { th.n scope="col" { (breakable(e, emulated)) } }
-                        }
-                    }
-                    @for group in tolls.groups() { (heat_group(group, tolls.environments.len())) }
+            details open[tolls.rows.len() <= UNFOLDED] {
+                summary { h2 { "All tolls (" (number::count(tolls.rows.len(), "metric")) ")" } }
+                p.caption {
+                    "Toll against native, positive is worse."
+                    @for kind in &tolls.marks { " " span.nowrap { (view::mark(*kind)) " " (view::words(*kind)) "." } }
+                    @if let Some(warning) = warning { " " b { (warning) "." } }
                 }
-            }
-            p.key aria-hidden="true" {
-                span.b3 { "−10 %" } span.b2 { "−5" } span.b1 { "−2" } span.w0 { "0" } span.w1 { "+2" }
-                span.w2 { "+5" } span.w3 { "+10" } span.w4 { "+25" } span.w5 { "+100 %" }
+                div.scroll tabindex="0" role="region" aria-label="Tolls by metric and environment" {
+                    table.heat data-filter="Show only metrics like …" {
+                        thead {
+                            tr {
+                                th scope="col" { "metric" }
+                                th.n scope="col" { "native" }
+                                @for e in &tolls.environments { th.n scope="col" { (breakable(e, emulated)) } }
+                            }
+                        }
+                        @for group in tolls.groups() { (heat_group(group, tolls.environments.len())) }
+                    }
+                }
+                p.key aria-hidden="true" {
+                    span.b3 { "−10 %" } span.b2 { "−5" } span.b1 { "−2" } span.w0 { "0" } span.w1 { "+2" }
+                    span.w2 { "+5" } span.w3 { "+10" } span.w4 { "+25" } span.w5 { "+100 %" }
+                }
             }
         }
     }
@@ -250,17 +255,25 @@ pub(super) fn troubles(troubles: &[Trouble], emulated: bool) -> Markup {
     }
 }
 
-/// Proofs, failed ones first.
+/// Proofs that the environments were what they are called, failed ones first.
 pub(super) fn proofs(proofs: &[Proof], emulated: bool) -> Markup {
     let mut proofs: Vec<&Proof> = proofs.iter().collect();
     proofs.sort_by_key(|p| p.holds);
+    let failed = proofs.iter().any(|p| !p.holds);
     html! {
         @if !proofs.is_empty() {
-            section {
-                h2 { "Proofs that the environments were what they are called" }
+            details open[failed] {
+                summary { h3 { "Proofs that the environments were what they are called (" (proofs.len()) ")" } }
                 div.scroll {
-                    table.proofs {
-                        thead { tr { th { "" } th { "environment" } th { "claim" } th { "seen" } } }
+                    table.proofs data-sort="" data-filter="Show only proofs like …" {
+                        thead {
+                            tr {
+                                th scope="col" { "proof" }
+                                th scope="col" { "environment" }
+                                th scope="col" { "claim" }
+                                th scope="col" { "seen" }
+                            }
+                        }
                         tbody {
                             @for p in proofs {
                                 tr {
@@ -285,34 +298,32 @@ pub(super) fn proofs(proofs: &[Proof], emulated: bool) -> Markup {
 pub(super) fn self_test(result: &GateResult) -> Markup {
     html! {
         @if let Some(test) = &result.self_test {
-            section {
-                h2 { "Self-test" }
-                p { (words::sentence(test)) "." }
-                @if test.is_tested() {
-                    div.scroll {
-                        table {
-                            thead {
-                                tr {
-                                    th scope="col" { "" }
-                                    th.n scope="col" { "metrics" }
-                                    th.n scope="col" { "regressed" }
-                                    th.n scope="col" { "candidates of the screen" }
-                                }
+            h3 { "Self-test" }
+            p { (words::sentence(test)) "." }
+            @if test.is_tested() {
+                div.scroll {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "baselines judged as if they were new" }
+                                th.n scope="col" { "metrics" }
+                                th.n scope="col" { "regressed" }
+                                th.n scope="col" { "candidates of the screen" }
                             }
-                            tbody {
-                                @for row in words::rows(test) {
-                                    tr {
-                                        th scope="row" { (row.name) }
-                                        td.n { (row.metrics) }
-                                        td.n { (row.confirmed) }
-                                        td.n { (row.screened) }
-                                    }
+                        }
+                        tbody {
+                            @for row in words::rows(test) {
+                                tr {
+                                    th scope="row" { (row.name) }
+                                    td.n { (row.metrics) }
+                                    td.n { (row.confirmed) }
+                                    td.n { (row.screened) }
                                 }
                             }
                         }
                     }
-                    @for text in words::EXPLANATION { p.caption { (text) } }
                 }
+                @for text in words::EXPLANATION { p.caption { (text) } }
             }
         }
     }

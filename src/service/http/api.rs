@@ -2,11 +2,11 @@
 
 use super::alerts;
 use super::ask::{Asked, OfGroup, OfList, OfMetric, OfPair, asked, sweep_id};
-use super::history::Story;
-use super::index::{Catalogue, Group, GroupKey, Head};
+use super::index::{Catalogue, Group};
 use super::pages::{compare, rounds};
 use super::problem::Problem;
 use super::show::Shared;
+use crate::history::{GroupKey, Head, Story};
 use crate::model::{
     Better, Change, Decision, EnvironmentName, Family, HostClass, MetricKey, SeriesKey, SweepId, VerdictKind,
 };

@@ -1,8 +1,9 @@
 //! What requests ask for. Names come from sweeps and may hold anything, so they stand in the query and not in the path.
 
-use super::index::{Catalogue, Group, GroupKey, series_key};
+use super::index::{Catalogue, Group, series_key};
 use super::pages::metric::MOST;
 use super::problem::Problem;
+use crate::history::GroupKey;
 use crate::model::{EnvironmentName, SeriesKey, SweepId};
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;

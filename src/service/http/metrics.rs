@@ -2,9 +2,10 @@
 
 use super::app::App;
 use super::counts::Counts;
-use super::index::{Catalogue, Group, GroupKey, Track};
+use super::index::{Catalogue, Group};
 use super::problem::Problem;
 use super::show::Shared;
+use crate::history::{GroupKey, Track};
 use crate::model::SeriesKey;
 use crate::report::clean;
 use crate::watch::{FinishedAs, Status};

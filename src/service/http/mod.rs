@@ -12,7 +12,6 @@ mod assets;
 mod connections;
 mod counts;
 mod guard;
-mod history;
 mod hook;
 mod index;
 mod live;

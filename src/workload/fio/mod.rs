@@ -12,7 +12,7 @@ use super::{
     Case, CommandReport, CommandTemplate, CommandTrial, Emulation, Placement, Places, Profile, Size, Trial,
     Values, Workload,
 };
-use crate::model::{Better, EnvironmentName, Family, MetricSpec, Scale};
+use crate::model::{Better, EnvironmentName, Family, Latencies, MetricSpec, Scale};
 
 /// The workload.
 #[derive(Debug)]
@@ -80,6 +80,10 @@ impl Workload for Fio {
         let wanted = SHAPES.iter().filter(|shape| profile != Profile::Smoke || shape.smoke);
         wanted.map(|shape| case(profile, shape)).collect()
     }
+
+    fn latencies(&self, stdout: &str) -> Latencies {
+        parse::latencies(stdout).unwrap_or_default()
+    }
 }
 
 fn case(profile: Profile, shape: &Shape) -> Case {
@@ -146,7 +150,9 @@ fn trial(shape: &Shape, size: &str, runtime: &str) -> CommandTemplate {
     argv.extend(["--norandommap", "--randrepeat=0", "--randseed=1{slice}"].map(str::to_owned));
     // One clock everywhere, no check of all CPUs' counters at each start, and no walk through sysfs, which differs.
     argv.extend(["--clocksource=clock_gettime", "--disk_util=0"].map(str::to_owned));
-    argv.extend(["--percentile_list=50:99", "--eta=never", "--output-format=json"].map(str::to_owned));
+    argv.extend(
+        ["--percentile_list=50:90:95:99:99.9", "--eta=never", "--output-format=json"].map(str::to_owned),
+    );
     let sequential = matches!(shape.kind, Kind::SequentialRead | Kind::SequentialWrite);
     argv.push(format!("--rw={}", shape.mode));
     argv.push(format!("--bs={}", if sequential { "1M" } else { "4k" }));

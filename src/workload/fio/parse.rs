@@ -1,8 +1,10 @@
 //! Reads fio's JSON.
 
 use super::TOOL;
-use crate::workload::ParseError;
+use crate::model::Latencies;
+use crate::workload::{ParseError, told_by};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// What the jobs of a trial did together.
 #[derive(Debug)]
@@ -46,15 +48,14 @@ struct Direction {
 
 #[derive(Debug, Deserialize)]
 struct Clat {
-    percentile: Option<Percentiles>,
+    /// Nanoseconds by percentile, which has six decimals.
+    percentile: Option<BTreeMap<String, f64>>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Percentiles {
-    #[serde(rename = "50.000000")]
-    p50: f64,
-    #[serde(rename = "99.000000")]
-    p99: f64,
+impl Clat {
+    fn us(&self, percentile: f64) -> Option<f64> {
+        self.percentile.as_ref()?.get(&format!("{percentile:.6}")).map(|ns| ns / 1e3)
+    }
 }
 
 /// What the reads of a trial did.
@@ -73,6 +74,13 @@ pub(super) fn writes(stdout: &str) -> Result<Measured, ParseError> {
 pub(super) fn both(stdout: &str) -> Result<Measured, ParseError> {
     let job = job(stdout)?;
     measured(stdout, &job, &job.read, &[&job.read, &job.write])
+}
+
+/// How the completion latencies are distributed: of the reads, where there are any.
+pub(super) fn latencies(stdout: &str) -> Result<Latencies, ParseError> {
+    let job = job(stdout)?;
+    let side = if job.read.total_ios > 0.0 { &job.read } else { &job.write };
+    Ok(told_by(side.total_ios).filter_map(|p| Some((p, side.clat_ns.us(p)?))).collect())
 }
 
 fn none(stdout: &str, why: impl Into<String>) -> ParseError {
@@ -107,14 +115,16 @@ fn measured(
     if counted.iter().any(|d| d.total_ios <= 0.0) {
         return Err(none(stdout, "the job completed no I/O of its kind"));
     }
-    let percentiles =
-        latency.clat_ns.percentile.as_ref().ok_or_else(|| none(stdout, "expected latency percentiles"))?;
+    let us = |percentile: f64| {
+        let missing = || none(stdout, format!("expected latency percentile {percentile:.6}"));
+        latency.clat_ns.us(percentile).ok_or_else(missing)
+    };
     let sum = |of: fn(&Direction) -> f64| counted.iter().map(|d| of(d)).sum::<f64>();
     Ok(Measured {
         iops: sum(|d| d.iops),
         megabytes: sum(|d| d.bw_bytes) / 1e6,
-        p50: percentiles.p50 / 1e3,
-        p99: percentiles.p99 / 1e3,
+        p50: us(50.0)?,
+        p99: us(99.0)?,
         cpu: (job.usr_cpu + job.sys_cpu) / 100.0 * job.runtime_ms * 1e3 / sum(|d| d.total_ios),
     })
 }
@@ -123,6 +133,15 @@ fn measured(
 mod tests {
     use super::*;
     use crate::workload::captured;
+
+    #[test]
+    fn captured_output_gives_the_percentiles_that_it_has_requests_for() {
+        let l = latencies(captured!("fio-3.33-randread.json")).expect("reads");
+        assert!(l.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1) && l.iter().any(|(p, _)| *p > 98.0), "{l:?}");
+        // 3 requests cannot tell the slowest hundredth.
+        let few = latencies(captured!("fio-3.33-seqread-qd1.json")).expect("reads");
+        assert!(few.len() < l.len() || few.is_empty(), "{few:?}");
+    }
 
     #[test]
     fn captured_output_gives_rates_latencies_and_cost() {

@@ -16,6 +16,9 @@ const RESEND: Duration = Duration::from_millis(200);
 /// Transactions before the clock starts: caches, neighbours, the congestion window, the guest's translated code.
 const WARM_UP: u64 = 50;
 
+/// Those that a curve has.
+const PERCENTILES: [f64; 5] = [50.0, 90.0, 95.0, 99.0, 99.9];
+
 /// What was measured.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -24,6 +27,8 @@ pub struct Report {
     /// Latencies of a transaction, from the first sending of its request to the end of its response.
     p50_us: f64,
     p99_us: f64,
+    /// Percentile and latency, for a curve.
+    latencies_us: Vec<(f64, f64)>,
     transactions: u64,
     seconds: f64,
     /// Requests or responses that were lost (UDP); their transactions are counted with the time that they took.
@@ -95,6 +100,10 @@ fn measure(asked: &Asked, proto: &str, transport: &mut impl Transport) -> Result
         transactions_per_second: per_second(latencies.total() as f64, now - started)?,
         p50_us: percentile(0.5)?,
         p99_us: percentile(0.99)?,
+        latencies_us: PERCENTILES
+            .into_iter()
+            .filter_map(|p| Some((p, latencies.percentile_us(p / 100.0)?)))
+            .collect(),
         transactions: latencies.total(),
         seconds: (now - started).as_secs_f64(),
         lost,
@@ -211,6 +220,9 @@ mod tests {
                     let report = ask(proto, server, more).expect("measures");
                     assert!(report.transactions > 0 && report.transactions_per_second > 0.0);
                     assert!(report.p50_us > 0.0 && report.p99_us >= report.p50_us);
+                    assert!(
+                        report.latencies_us.len() == 5 && report.latencies_us.is_sorted_by(|a, b| a.1 <= b.1)
+                    );
                 });
             }
         });

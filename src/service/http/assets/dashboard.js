@@ -35,27 +35,3 @@ document.addEventListener("click", async (event) => {
   history.replaceState(null, "", address + "#rounds");
   place.scrollIntoView({ behavior: "smooth", block: "nearest" });
 });
-
-// Rows that match what is typed.
-const table = document.querySelector("table[data-filter]");
-if (table) {
-  const input = document.createElement("input");
-  input.type = "search";
-  input.placeholder = table.dataset.filter;
-  input.setAttribute("aria-label", table.dataset.filter);
-  input.className = "filter";
-  table.parentElement.before(input);
-  input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const body of table.tBodies) {
-      const group = body.querySelector("tr.group")?.textContent.toLowerCase() ?? "";
-      let shown = 0;
-      for (const row of body.querySelectorAll("tr:not(.group)")) {
-        const text = group + " " + (row.dataset.words ?? "") + " " + row.cells[0].textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-        if (!row.hidden) shown += 1;
-      }
-      body.hidden = shown === 0;
-    }
-  });
-}

@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
 const OWN_STYLE: &str = include_str!("dashboard.css");
-const SCRIPT: &str = include_str!("dashboard.js");
+const OWN_SCRIPT: &str = include_str!("dashboard.js");
 const ICON: &str = include_str!("icon.svg");
 /// Their addresses carry the version, so that a browser may keep them.
 const CACHE: &str = "private, max-age=86400";
@@ -15,9 +15,9 @@ pub(super) async fn style() -> Response {
     file("text/css; charset=utf-8", format!("{}\n{OWN_STYLE}", report::STYLE))
 }
 
-/// What makes the pages more pleasant.
+/// What makes the pages more pleasant: tables, then the rest.
 pub(super) async fn script() -> Response {
-    file("text/javascript; charset=utf-8", SCRIPT.to_owned())
+    file("text/javascript; charset=utf-8", format!("{}\n{OWN_SCRIPT}", report::SCRIPT))
 }
 
 /// The icon of the tab.

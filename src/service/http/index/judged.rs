@@ -1,7 +1,8 @@
 //! The verdicts on the newest whole sweep of a group, without what only a sweep's own page shows.
 
-use crate::model::{Change, Decision, GateResult, MetricKey, SeriesKey, SweepId, Verdict, VerdictKind};
+use crate::model::{Change, Decision, GateResult, SeriesKey, SweepId, Verdict, VerdictKind};
 use crate::report::answer::{self, Answer};
+use crate::report::view;
 use std::collections::BTreeMap;
 
 /// What the overview and the list of metrics need.
@@ -31,10 +32,6 @@ impl Judged {
     /// Of a result; `of` as the field.
     pub fn new(result: &GateResult, sweep: SweepId, of: (usize, usize)) -> Self {
         let judgement = &result.judgement;
-        let key = |v: &Verdict| SeriesKey {
-            metric: MetricKey::new(&v.workload, &v.case, &v.metric),
-            environment: v.environment.clone(),
-        };
         let bad = |v: &&Verdict| matches!(v.verdict, VerdictKind::Regressed | VerdictKind::Suspected);
         Self {
             sweep,
@@ -42,7 +39,7 @@ impl Judged {
             answer: answer::of_gate(result),
             decision: judgement.decision,
             summary: judgement.summary.clone(),
-            kinds: judgement.verdicts.iter().map(|v| (key(v), v.verdict)).collect(),
+            kinds: judgement.verdicts.iter().map(|v| (view::series_key(v), v.verdict)).collect(),
             worst: judgement.verdicts.iter().filter(bad).cloned().collect(),
             changed: result.changed.clone(),
             emulation: crate::report::view::emulation(result),

@@ -5,6 +5,6 @@ mod catalogue;
 mod judged;
 mod refresh;
 
-pub(super) use catalogue::{Catalogue, Group, GroupKey, Head, Track, better_is, series_key};
+pub(super) use catalogue::{Catalogue, Group, series_key};
 pub(super) use judged::Judged;
 pub(super) use refresh::Index;

@@ -1,9 +1,10 @@
 //! Keeps the catalogue as the store is. Nothing happens while nobody asks: a request looks at the names of the files, at most
 //! once in a while, and reads those that are new.
 
-use super::catalogue::{Catalogue, GroupKey};
+use super::catalogue::Catalogue;
 use super::judged::Judged;
 use crate::config::Config;
+use crate::history::GroupKey;
 use crate::model::SweepId;
 use crate::pipeline::stored::judged;
 use crate::pipeline::{PipelineError, policy};
@@ -187,10 +188,7 @@ impl Work {
 
     fn reject(&self, id: &SweepId) {
         for group in self.write().groups.values_mut() {
-            if let Some(at) = group.position(id) {
-                group.heads[at].accepted = None;
-                group.heads[at].regimes.clear();
-            }
+            group.reject(id);
         }
     }
 

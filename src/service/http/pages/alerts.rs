@@ -1,8 +1,8 @@
 //! The alerts, and where their issues are.
 
 use super::super::alerts::Shown;
-use super::super::index::GroupKey;
 use super::{Frame, Tab, ago, document, to_group, to_metric, to_sweep};
+use crate::history::GroupKey;
 use crate::model::MetricKey;
 use crate::report::clean;
 use maud::{Markup, html};

@@ -1,9 +1,9 @@
 //! What differs between the fingerprints of two sweeps.
 
 use super::super::index::Catalogue;
-use super::{Frame, Tab, document, short, time, to_sweep};
+use super::{Frame, Tab, document, time, to_sweep};
 use crate::model::{Component, Sweep, SweepId};
-use crate::report::clean;
+use crate::report::{clean, view};
 use maud::{Markup, html};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -151,5 +151,5 @@ fn name(row: &Row) -> Markup {
 }
 
 fn value(of: Option<&str>) -> Markup {
-    html! { @match of { Some(text) => (short(text)), None => span.soft { "absent" } } }
+    html! { @match of { Some(text) => (view::version(text)), None => span.soft { "absent" } } }
 }

@@ -1,8 +1,9 @@
 //! All metrics of one host class and profile, with the tolls of the newest sweep and how they went; and the sweeps.
 
-use super::super::index::{Group, GroupKey, Head};
+use super::super::index::Group;
 use super::overview::{said, tone};
 use super::{Frame, Tab, ago, change, document, time, to_metric, to_sweep, toll};
+use crate::history::{GroupKey, Head};
 use crate::model::{EnvironmentName, MetricKey, SeriesKey};
 use crate::report::chart::{Spark, spark};
 use crate::report::view::{label, mark, words};

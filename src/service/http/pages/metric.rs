@@ -1,12 +1,12 @@
 //! A metric's history in each environment, and in one of them as a chart.
 
-use super::super::history::{Event, Story};
-use super::super::index::{Group, GroupKey, Track, better_is};
-use super::{Frame, Tab, address, change_text, document, time, to_group, to_metric, to_sweep, toll};
+use super::super::index::Group;
+use super::{Frame, Tab, address, document, time, to_group, to_metric, to_sweep, toll};
+use crate::history::{Event, GroupKey, Story, Track, better_is};
 use crate::judge::Policy;
 use crate::model::{EnvironmentName, SeriesKey, SweepId};
-use crate::report::chart::{Axis, History, Level, Mark, Point, PointKind};
-use crate::report::view::{label, mark, words};
+use crate::report::chart::{Axis, History};
+use crate::report::view::{self, label, mark, words};
 use crate::report::{clean, number};
 use maud::{Markup, html};
 
@@ -97,49 +97,20 @@ impl Shown<'_> {
                         span class={ "badge " (kind.as_str()) } { (mark(kind)) " " (words(kind)) }
                     }
                 }
-                div.chart { (self.drawing(track, &story, &flags).draw()) }
+                div.chart { (self.drawing(track, &story).draw()) }
                 (legend(&story))
                 @if story.older > 0 {
                     p.small { (number::count(story.older, "older sweep")) " left out: " a href=(self.all()) { "show all" } }
                 }
                 (changes(&flags))
-                (level_list(&story, &axis_of(track)))
+                (level_list(&story, &Axis::of(track)))
             }
         }
     }
 
-    fn drawing(&self, track: &Track, story: &Story<'_>, flags: &[(usize, &Event<'_>)]) -> History {
-        let axis = axis_of(track);
-        let point = |p: &super::super::history::Point<'_>| Point {
-            value: story.value(p),
-            kind: match (p.partial, p.accepted) {
-                (true, _) => PointKind::Partial,
-                (false, true) => PointKind::Accepted,
-                (false, false) => PointKind::Measured,
-            },
-            day: p.started_at.format("%-d %b").to_string(),
-            label: format!("{}: {}", p.sweep, axis.label(story.value(p))),
-            link: self.rounds_of(p.sweep),
-            chosen: self.chosen.as_ref() == Some(p.sweep),
-        };
-        let mark = |(number, event): &(usize, &Event<'_>)| Mark {
-            at: event.at,
-            number: *number,
-            label: event_text(event),
-        };
-        History {
-            title: format!("History of {} in {}", self.name(), self.series.environment),
-            points: story.points.iter().map(point).collect(),
-            levels: story
-                .levels
-                .iter()
-                .map(|l| Level { from: l.range.0, to: l.range.1, middle: l.middle })
-                .collect(),
-            band: story.band.map(|b| (b.from, b.low, b.high)),
-            threshold: story.threshold,
-            marks: flags.iter().map(mark).collect(),
-            axis,
-        }
+    fn drawing(&self, track: &Track, story: &Story<'_>) -> History {
+        let title = format!("History of {} in {}", self.name(), self.series.environment);
+        History::of(title, track, story, |sweep| Some(self.rounds_of(sweep)), self.chosen.as_ref())
     }
 
     /// The same page with the rounds of a sweep.
@@ -194,21 +165,9 @@ impl Shown<'_> {
     }
 }
 
-fn axis_of(track: &Track) -> Axis {
-    if track.is_tolled() { Axis::Toll } else { Axis::Unit(clean::name(&track.info.unit)) }
-}
-
 /// Changes with the number of their flag.
 fn numbered<'a, 'b>(changes: &'a [Event<'b>]) -> Vec<(usize, &'a Event<'b>)> {
     (1..).zip(changes).collect()
-}
-
-fn event_text(event: &Event<'_>) -> String {
-    let mut parts: Vec<String> = event.changed.iter().map(change_text).collect();
-    if event.parameters {
-        parts.push("the suite's parameters: sweeps before are not comparable".to_owned());
-    }
-    parts.join("; ")
 }
 
 fn changes(flags: &[(usize, &Event<'_>)]) -> Markup {
@@ -218,7 +177,7 @@ fn changes(flags: &[(usize, &Event<'_>)]) -> Markup {
             ul.numbered {
                 @for (number, event) in flags {
                     li {
-                        span.flag { (number) } (event_text(event)) " "
+                        span.flag { (number) } (view::event(event)) " "
                         span.soft.small { "with " a href=(to_sweep(event.sweep)) { (event.sweep) } }
                     }
                 }

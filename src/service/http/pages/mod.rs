@@ -10,9 +10,9 @@ pub mod queue;
 pub mod rounds;
 pub mod sweep;
 
-use super::index::GroupKey;
+use crate::history::GroupKey;
 use crate::model::{Change, MetricKey, SweepId};
-use crate::report::{clean, number};
+use crate::report::{clean, number, view};
 use crate::watch::{Mode, Status};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -192,20 +192,8 @@ pub(super) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
 
 /// `docker-engine 20.10.24 → 26.1.5`.
 pub(super) fn change(of: &Change) -> Markup {
-    let version = |v: &Option<String>| v.as_deref().map_or_else(|| "absent".to_owned(), short);
+    let version = |v: &Option<String>| v.as_deref().map_or_else(|| "absent".to_owned(), view::version);
     html! { b { (of.component) } " " span.soft { (version(&of.before)) } " → " (version(&of.after)) }
-}
-
-/// The same as text.
-pub(super) fn change_text(of: &Change) -> String {
-    let version = |v: &Option<String>| v.as_deref().map_or_else(|| "absent".to_owned(), short);
-    format!("{} {} → {}", of.component, version(&of.before), version(&of.after))
-}
-
-/// A version; of a digest the first twelve digits.
-pub(super) fn short(version: &str) -> String {
-    let digest = version.len() == 64 && version.bytes().all(|b| b.is_ascii_hexdigit());
-    if digest { format!("{}…", &version[..12]) } else { clean::text(version) }
 }
 
 /// A toll with the printer's minus.
@@ -240,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_shortened_and_a_hostile_version_is_visible() {
-        assert_eq!(short(&"a".repeat(64)), "aaaaaaaaaaaa…");
-        assert_eq!(short("1\u{202e}2"), "1\\u{202e}2");
+        assert_eq!(view::version(&"a".repeat(64)), "aaaaaaaaaaaa…");
+        assert_eq!(view::version("1\u{202e}2"), "1\\u{202e}2");
     }
 }

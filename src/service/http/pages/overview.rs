@@ -1,11 +1,12 @@
 //! The overview: what runs, what waits, and where each host class and profile stands.
 
-use super::super::index::{Catalogue, Group, GroupKey, Judged};
-use super::{Frame, Tab, ago, change, document, queue, short, to_group, to_metric, to_sweep, toll};
+use super::super::index::{Catalogue, Group, Judged};
+use super::{Frame, Tab, ago, change, document, queue, to_group, to_metric, to_sweep, toll};
+use crate::history::GroupKey;
 use crate::model::{EnvironmentName, MetricKey, Verdict, VerdictKind};
 use crate::report::answer::Tone;
 use crate::report::chart::{Spark, spark};
-use crate::report::view::{mark, words};
+use crate::report::view::{self, mark, words};
 use crate::report::{clean, number};
 use crate::stats::robust;
 use crate::watch::{Candidate, Pending};
@@ -47,8 +48,8 @@ fn pending(pending: &[Pending]) -> Markup {
                     @for p in pending {
                         li {
                             b { (p.component) } " "
-                            (p.running.as_deref().map_or_else(|| "absent".to_owned(), short)) " runs, "
-                            code { (short(&p.installed)) } " is installed: it is measured after the next boot."
+                            (p.running.as_deref().map_or_else(|| "absent".to_owned(), view::version)) " runs, "
+                            code { (view::version(&p.installed)) } " is installed: it is measured after the next boot."
                         }
                     }
                 }
@@ -68,10 +69,10 @@ fn candidates(candidates: &[Candidate], frame: Frame<'_>) -> Markup {
                         li.cand {
                             b { (c.component) }
                             span {
-                                (c.installed.as_deref().map_or_else(|| "absent".to_owned(), short)) " → "
+                                (c.installed.as_deref().map_or_else(|| "absent".to_owned(), view::version)) " → "
                                 @match c.url.as_deref().filter(|u| u.starts_with("https://")) {
-                                    Some(url) => a href=(url) rel="noreferrer" { (short(&c.offered)) },
-                                    None => code { (short(&c.offered)) },
+                                    Some(url) => a href=(url) rel="noreferrer" { (view::version(&c.offered)) },
+                                    None => code { (view::version(&c.offered)) },
                                 }
                             }
                             span.soft.small { (clean::text(&c.source)) ", since " (ago(c.seen_at, frame.now)) }

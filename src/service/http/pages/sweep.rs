@@ -1,7 +1,7 @@
 //! One sweep: its report, in the service's frame.
 
-use super::super::index::{GroupKey, Head};
 use super::{Frame, Tab, document, to_group};
+use crate::history::{GroupKey, Head};
 use crate::model::GateResult;
 use crate::report::{clean, gate_sections};
 use maud::html;
@@ -25,7 +25,7 @@ pub(in crate::service::http) fn page(
             }
             @if head.partial { p.warning role="note" { "A sweep of chosen cells: it confirmed another and says nothing of the rest." } }
         }
-        (gate_sections(result))
+        (gate_sections(result, None))
         p.small.soft {
             "Slow drifts and the self-test need the whole history: " code { "tollgate report " (id) } " has them. "
             a href={ "/api/v1/sweeps/" (id) } { "As JSON" } "."

@@ -1,6 +1,6 @@
-//! The history of a series: what of the catalogue a metric's page and the API show of it.
+//! The history of a series: levels, the band of the baseline, and what changed when.
 
-use super::index::{Group, Head, Track};
+use super::{Group, Head, Track};
 use crate::judge::Policy;
 use crate::model::{Change, Scale, SeriesKey, SweepId};
 use crate::stats::{change_points, robust};
@@ -12,7 +12,7 @@ const FLOOR: f64 = 0.001;
 
 /// One sweep's numbers.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Point<'a> {
+pub struct Point<'a> {
     /// Which.
     pub sweep: &'a SweepId,
     /// When it began.
@@ -29,7 +29,7 @@ pub(super) struct Point<'a> {
 
 /// A stretch without a change point.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Level<'a> {
+pub struct Level<'a> {
     /// Its first sweep.
     pub from: &'a SweepId,
     /// Its last sweep.
@@ -43,7 +43,7 @@ pub(super) struct Level<'a> {
 
 /// Within which the newest accepted sweeps of the present regime lie: the middle 80 %, all of fewer than ten.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Band {
+pub struct Band {
     /// Low end, as shown.
     pub low: f64,
     /// High end.
@@ -57,7 +57,7 @@ pub(super) struct Band {
 
 /// Components that changed with a sweep.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Event<'a> {
+pub struct Event<'a> {
     /// The first sweep that has them.
     pub sweep: &'a SweepId,
     /// Which.
@@ -71,7 +71,7 @@ pub(super) struct Event<'a> {
 
 /// All of it.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Story<'a> {
+pub struct Story<'a> {
     /// `toll` (percent) or `value` (in the unit): what levels, band and threshold are in.
     pub shown: &'static str,
     /// Oldest first.
@@ -224,14 +224,13 @@ fn events<'a>(group: &'a Group, places: &[usize]) -> Vec<Event<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::index::Catalogue;
     use super::*;
     use crate::model::{AcceptedBy, Sweep};
     use chrono::TimeDelta;
     use std::path::Path;
 
     /// Twenty sweeps, of which the tolls of docker+nat rise by a tenth with the eleventh; the last is not accepted.
-    fn catalogue(regime: bool) -> (Catalogue, SeriesKey) {
+    fn group(regime: bool) -> (Group, SeriesKey) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json");
         let example: Sweep = crate::store::read(&path).expect("the example");
@@ -241,7 +240,7 @@ mod tests {
             .find(|s| s.workload == "rr" && s.environment.has("nat") && s.scale.is_ratio())
             .expect("a series");
         let key = SeriesKey { metric: series.key(), environment: series.environment.clone() };
-        let mut catalogue = Catalogue::default();
+        let mut group = Group::default();
         for i in 0..20_u32 {
             let mut sweep = example.clone();
             sweep.sweep = format!("20261201T{i:02}0000Z-00000{}", i % 10).parse().expect("an id");
@@ -262,16 +261,15 @@ mod tests {
                 regimes: if regime && i == 10 { vec![key.clone()] } else { Vec::new() },
             };
             sweep.accepted = (i < 19).then_some(accepted);
-            catalogue.insert(&sweep);
+            group.insert(&sweep);
         }
-        (catalogue, key)
+        (group, key)
     }
 
     #[test]
     fn a_rise_is_a_level_with_the_change_that_came_with_it() {
-        let (catalogue, key) = catalogue(false);
-        let group = catalogue.groups.values().next().expect("one");
-        let story = Story::of(group, &key, &group.tracks[&key], &Policy::default(), 100);
+        let (group, key) = group(false);
+        let story = Story::of(&group, &key, &group.tracks[&key], &Policy::default(), 100);
         assert_eq!((story.shown, story.points.len(), story.older), ("toll", 20, 0));
         let ranges: Vec<_> = story.levels.iter().map(|l| l.range).collect();
         assert_eq!(ranges, [(0, 10), (10, 20)]);
@@ -286,9 +284,8 @@ mod tests {
 
     #[test]
     fn a_regime_begins_a_new_band_and_old_points_can_be_left_out() {
-        let (catalogue, key) = catalogue(true);
-        let group = catalogue.groups.values().next().expect("one");
-        let story = Story::of(group, &key, &group.tracks[&key], &Policy::default(), 12);
+        let (group, key) = group(true);
+        let story = Story::of(&group, &key, &group.tracks[&key], &Policy::default(), 12);
         assert_eq!((story.points.len(), story.older), (12, 8));
         let band = story.band.expect("accepted ones");
         assert_eq!((band.sweeps, band.from), (9, 2));
@@ -297,10 +294,9 @@ mod tests {
 
     #[test]
     fn native_has_no_threshold_and_is_shown_by_its_values() {
-        let (catalogue, mut key) = catalogue(false);
+        let (group, mut key) = group(false);
         key.environment = crate::model::EnvironmentName::NATIVE;
-        let group = catalogue.groups.values().next().expect("one");
-        let story = Story::of(group, &key, &group.tracks[&key], &Policy::default(), 100);
+        let story = Story::of(&group, &key, &group.tracks[&key], &Policy::default(), 100);
         assert_eq!((story.shown, story.threshold), ("value", None));
         assert!(story.value(&story.points[0]) > 0.0);
     }

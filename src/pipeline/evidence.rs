@@ -1,0 +1,49 @@
+//! What stands behind a result, read from the store: the judged sweep and those before it.
+
+use super::PipelineError;
+use crate::judge::Policy;
+use crate::model::Sweep;
+use crate::report::Evidence;
+use crate::store::{self, DirectoryStore};
+
+/// Earlier sweeps that are shown at most, and files that are read to find them: those of other profiles lie among them.
+const SHOWN: usize = 100;
+const READ: usize = 400;
+
+/// Of a sweep and the newest ones of its host class and profile that are older. One file after another is read, so that
+/// memory holds a few numbers of each. A file that cannot be read leaves a gap: the judge has said what it thinks of it.
+pub fn evidence(store: &DirectoryStore, sweep: &Sweep, policy: Policy) -> Result<Evidence, PipelineError> {
+    let mut evidence = Evidence::alone(sweep, policy);
+    let listing = store.listing()?;
+    let earlier = listing.range(..&sweep.sweep).rev();
+    for path in earlier.filter_map(|(_, places)| places.best()).take(READ) {
+        if evidence.history.heads.len() > SHOWN {
+            break;
+        }
+        if let Ok(before) = store::read(path) {
+            evidence.add(&before);
+        }
+    }
+    Ok(evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_sweeps_before_it_of_its_profile_are_its_history() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("baselines");
+        let store = DirectoryStore::new(dir.path(), &examples);
+        let class = "amd-epyc-2c-24g".parse().expect("a name");
+        let recorded = store.baselines(&class, "smoke").expect("the example");
+        std::fs::create_dir_all(dir.path().join("sweeps")).expect("made");
+        std::fs::write(dir.path().join("sweeps/20261123T150000Z-000001.json"), "{").expect("written");
+        let found = evidence(&store, &recorded[3], Policy::default()).expect("found");
+        let ids: Vec<_> = found.history.heads.iter().map(|h| h.sweep.clone()).collect();
+        assert_eq!(ids, recorded[..4].iter().map(|s| s.sweep.clone()).collect::<Vec<_>>());
+        assert!(found.history.tracks.values().any(crate::history::Track::is_tolled));
+    }
+}

@@ -1,0 +1,68 @@
+//! What a page shows beyond the result: how tolls went before, and the rounds and costs of the judged sweep.
+
+use crate::history::{Group, GroupKey};
+use crate::judge::Policy;
+use crate::model::{EnvironmentName, Series, SeriesKey, Sweep};
+
+/// Everything that stands behind a result. The report is complete without it, but has no histories.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The judged sweep: rounds, costs of the trials, latencies.
+    pub sweep: Sweep,
+    /// The sweeps of its host class and profile up to it, itself among them.
+    pub history: Group,
+    /// The thresholds that hold.
+    pub policy: Policy,
+}
+
+impl Evidence {
+    /// Of the judged sweep and those before it, in any order. Others than of its host class and profile are left out, and
+    /// so are later ones: the page tells what was known.
+    pub fn of<'a>(sweep: &Sweep, before: impl IntoIterator<Item = &'a Sweep>, policy: Policy) -> Self {
+        let mut evidence = Self::alone(sweep, policy);
+        before.into_iter().for_each(|b| evidence.add(b));
+        evidence
+    }
+
+    /// Of the judged sweep alone.
+    pub fn alone(sweep: &Sweep, policy: Policy) -> Self {
+        let mut history = Group::default();
+        history.insert(sweep);
+        Self { sweep: sweep.clone(), history, policy }
+    }
+
+    /// Adds an earlier sweep; sweeps that can be let go one after another need not be in memory together.
+    pub fn add(&mut self, before: &Sweep) {
+        if GroupKey::of(before) == GroupKey::of(&self.sweep) && before.started_at < self.sweep.started_at {
+            self.history.insert(before);
+        }
+    }
+
+    /// The rounds of a series in the judged sweep, and native's.
+    pub fn rounds(&self, key: &SeriesKey) -> Option<(&Series, Option<&Series>)> {
+        let find = |environment: &EnvironmentName| {
+            self.sweep.series.iter().find(|s| s.environment == *environment && s.key() == key.metric)
+        };
+        let native = find(&EnvironmentName::NATIVE).filter(|_| !key.environment.is_native());
+        Some((find(&key.environment)?, native))
+    }
+
+    /// What a history shows of each round of the judged sweep: tolls in percent where it shows tolls, else values.
+    pub fn shown_rounds(&self, key: &SeriesKey, tolled: bool) -> Vec<f64> {
+        let Some((series, native)) = self.rounds(key) else { return Vec::new() };
+        match native.filter(|_| tolled) {
+            None => series.measured().collect(),
+            Some(native) => series
+                .values
+                .iter()
+                .zip(&native.values)
+                .filter_map(|(here, native)| Some(toll_pct((*here)?, (*native)?, series.better.sign())))
+                .collect(),
+        }
+    }
+}
+
+/// exp(d ln(environment / native)) - 1, percent.
+fn toll_pct(environment: f64, native: f64, sign: f64) -> f64 {
+    ((sign * (environment / native).ln()).exp() - 1.0) * 100.0
+}
