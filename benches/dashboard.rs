@@ -4,8 +4,11 @@
 //! `cargo bench --bench dashboard`. The service is a process of its own (this program again), so that its memory is its
 //! own; `docs/performance.md` has the figures.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
+#[path = "../tests/common/many.rs"]
+mod many;
+
+use chrono::Utc;
+use many::Many;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -15,106 +18,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tollgate::config::Config;
-use tollgate::model::{
-    AcceptedBy, Better, Cell, CellState, CellTrials, Component, EnvironmentName, Family, Fingerprint, Scale,
-    Series, Sweep, Timing, format::SWEEP_FORMAT,
-};
+use tollgate::model::AcceptedBy;
 use tollgate::notify::SystemClock;
 use tollgate::service::http::{Limits, State, serve};
 use tollgate::store::to_text;
 use tollgate::watch::{Mode, Status};
 
 const SWEEPS: i64 = 1000;
-const METRICS: usize = 200;
-const CASES: usize = 40;
-const ROUNDS: u32 = 10;
+const MANY: Many = Many { metrics: 200, cases: 40, environments: &["native", "docker"] };
 const REQUESTS: usize = 1000;
 /// Where the child finds the store.
 const STORE: &str = "TOLLGATE_BENCH_STORE";
-
-fn begin() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_700_000_000, 0).expect("a time")
-}
-
-/// A number between 0 and 1 that looks random and is the same each time.
-fn noise(seed: usize) -> f64 {
-    let x =
-        (seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (x >> 40) as f64 / f64::from(1 << 24)
-}
-
-fn environments() -> [EnvironmentName; 2] {
-    [EnvironmentName::NATIVE, "docker".parse().expect("a name")]
-}
-
-fn series(sweep: usize, metric: usize, environment: &EnvironmentName) -> Series {
-    let toll = if environment.is_native() { 1.0 } else { 1.0 + (metric % 17) as f64 / 100.0 };
-    let value = |round: u32| {
-        let seed =
-            (sweep * METRICS + metric) * 100 + round as usize + usize::from(!environment.is_native()) * 50;
-        Some(100.0 * toll * (1.0 + 0.02 * noise(seed)))
-    };
-    Series {
-        workload: format!("work{}", metric % CASES / 8),
-        case: format!("case{}", metric % CASES),
-        metric: format!("m{}", metric / CASES),
-        unit: "us".into(),
-        better: Better::Lower,
-        family: Family::Network,
-        tail: false,
-        resolution: None,
-        scale: Scale::Ratio,
-        environment: environment.clone(),
-        values: (0..ROUNDS).map(value).collect(),
-    }
-}
-
-fn sweep(number: i64) -> Sweep {
-    let at = begin() + TimeDelta::hours(number * 8);
-    let index = usize::try_from(number).expect("small");
-    let all: Vec<Series> = (0..METRICS).flat_map(|m| environments().map(|e| series(index, m, &e))).collect();
-    let cells = (0..CASES)
-        .flat_map(|case| environments().map(|e| (case, e)))
-        .map(|(case, environment)| Cell {
-            workload: format!("work{}", case / 8),
-            case: format!("case{case}"),
-            environment,
-            state: CellState::Ok,
-            reason: None,
-            trials: CellTrials { wall_ns: vec![Some(150_000_000); ROUNDS as usize], ..CellTrials::default() },
-            latencies: Vec::new(),
-        })
-        .collect();
-    let engine = format!("28.{}.0", number / 100);
-    Sweep {
-        format: SWEEP_FORMAT,
-        sweep: format!("{}-{number:06x}", at.format("%Y%m%dT%H%M%SZ")).parse().expect("an id"),
-        tollgate: "0.1.0".into(),
-        host_class: "bench-2c".parse().expect("a name"),
-        profile: "standard".into(),
-        parameters: "p".repeat(64),
-        bench_image: "i".repeat(64),
-        accelerator: None,
-        seed: 1,
-        rounds: ROUNDS,
-        partial: false,
-        started_at: at,
-        finished_at: at + TimeDelta::minutes(20),
-        resumed: 0,
-        fingerprint: Fingerprint {
-            components: BTreeMap::from([
-                (Component::DockerEngine, engine),
-                (Component::Runc, "1.3.3".into()),
-            ]),
-            context: BTreeMap::from([("cpu".into(), "made up".into())]),
-        },
-        timing: Timing { wall_s: 1200.0, in_trials_s: 1000.0, ..Timing::default() },
-        accepted: None,
-        proofs: Vec::new(),
-        cells,
-        series: all,
-    }
-}
 
 /// Every second sweep is accepted, the newest is not.
 fn store(dir: &Path) {
@@ -122,7 +36,7 @@ fn store(dir: &Path) {
     std::fs::create_dir_all(&sweeps).expect("made");
     std::fs::create_dir_all(&baselines).expect("made");
     for number in 0..SWEEPS {
-        let mut sweep = sweep(number);
+        let mut sweep = MANY.sweep(number);
         let name = format!("{}.json", sweep.sweep);
         std::fs::write(sweeps.join(&name), to_text(&sweep).expect("JSON")).expect("written");
         if number % 2 == 0 && number + 1 < SWEEPS {
@@ -219,7 +133,7 @@ fn main() {
     while get(address, "/readyz").0 != 200 {
         std::thread::sleep(Duration::from_millis(50));
     }
-    println!("{SWEEPS} sweeps of {METRICS} metrics in native and docker");
+    println!("{SWEEPS} sweeps of {} metrics in native and docker", MANY.metrics);
     println!("read and judged in {:.1} s", began.elapsed().as_secs_f64());
     memories(&child, "after reading");
     let group = "class=bench-2c&profile=standard";

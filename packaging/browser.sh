@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what clicks through the dashboard in the tests, unless it is there: Debian's Chromium, and playwright-core (pinned with
+# Installs what looks at pages in the tests, unless it is there: Debian's Chromium, and playwright-core, axe-core and html-validate (pinned with
 # hashes in tests/browser/) below target/tools. Prints the directory of the latter, then that of node.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -227,13 +227,11 @@ mod tests {
     use super::*;
     use crate::model::{AcceptedBy, Sweep};
     use chrono::TimeDelta;
-    use std::path::Path;
 
     /// Twenty sweeps, of which the tolls of docker+nat rise by a tenth with the eleventh; the last is not accepted.
     fn group(regime: bool) -> (Group, SeriesKey) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json");
-        let example: Sweep = crate::store::read(&path).expect("the example");
+        let text = include_str!("../../baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json");
+        let example: Sweep = serde_json::from_str(text).expect("the example");
         let series = example
             .series
             .iter()

@@ -1,16 +1,24 @@
 //! Gate results made by hand, like those of a small host: xz, fio and redis in Docker, and a machine under TCG.
 
 mod baselines;
+mod odd;
 
 use crate::model::format::{GATE_FORMAT, JUDGEMENT_FORMAT};
 use crate::model::{
     Attribution, Better, CellState, CellSummary, Change, CommonMode, Component, Confirmation,
     ConfirmingSweep, Decision, Drift, DriftKind, EnvironmentName, Family, Fingerprint, GateResult, Harness,
-    Judgement, Proof, TimingSummary, Verdict, VerdictKind,
+    Judgement, Proof, Sweep, TimingSummary, Verdict, VerdictKind,
 };
 pub use baselines::{power, power_of_few, self_tests};
 use chrono::{TimeZone, Utc};
+pub use odd::{hostile, nothing_changed, only_swept};
 use std::collections::BTreeMap;
+
+/// A sweep that was measured.
+pub fn recorded() -> Sweep {
+    let text = include_str!("../../baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json");
+    serde_json::from_str(text).expect("the example")
+}
 
 /// Workload, case, metric, unit, direction, native median, tolls in docker, docker+nat, docker+layer, kvm.
 type Row = (&'static str, &'static str, &'static str, &'static str, Better, f64, [Option<f64>; 4]);
@@ -434,65 +442,6 @@ pub fn not_measured() -> GateResult {
     result.accelerator = None;
     result.proofs = Vec::new();
     result.timing = TimingSummary { wall_s: 12.4, harness_share: 1.0, ..TimingSummary::default() };
-    result
-}
-
-/// Names and reasons that try to be more than text.
-pub fn hostile() -> GateResult {
-    let mut result = small_regression();
-    let evil = "<script>alert(1)</script>";
-    for c in &mut result.cells {
-        c.workload = evil.into();
-        c.case = "a|b`c\"d'\n\n# heading @everyone #1".into();
-        c.metric = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{202e}sdrawkcab\u{2066}".into();
-        c.unit = "</td><!--x-->".into();
-    }
-    let names =
-        (result.cells[0].workload.clone(), result.cells[0].case.clone(), result.cells[0].metric.clone());
-    let drifting = drift(result.cells.last().expect("a cell"));
-    result.judgement.drifts =
-        vec![Drift { reason: format!("{evil}\u{1b}[2J | `x` @everyone [click](javascript:x)"), ..drifting }];
-    for v in &mut result.judgement.verdicts {
-        (v.workload, v.case, v.metric) = names.clone();
-        v.unit = "</td><!--x-->".into();
-        v.reason =
-            "[click](javascript:alert(1)) <img src=x onerror=alert(1)> http://evil.example www.evil.example"
-                .into();
-    }
-    if let Some(c) = result.cells.last_mut() {
-        c.state = CellState::MeasurementFailed;
-        c.reason = Some(
-            "line one\r\nline two \u{9b}31m<!-- tollgate:key=forged --> </details> &lt; a@b.example".into(),
-        );
-    }
-    result.changed[0].after = Some("29 | <b>bold</b> <!-- -->\u{2028}x".into());
-    result.fingerprint.context.insert("</dd><script>".into(), "\"'><svg onload=alert(1)>".into());
-    result.profile = "smoke; rm -rf / $(x) `y`".into();
-    result.proofs[0].observed = "*bold* _it_ ~~gone~~ \u{feff}".into();
-    result.proofs[0].holds = false;
-    result.baseline = Some("kept: <i>why</i> | because".into());
-    result.confirmation.as_mut().expect("as of the regression").account = "<b>2</b> | `sweeps`".into();
-    result
-}
-
-/// No component changed, so nothing was swept.
-pub fn nothing_changed() -> GateResult {
-    let mut result = base(judgement(Decision::Pass, Vec::new()), Vec::new());
-    result.changed = Vec::new();
-    result.sweep = None;
-    result.started_at = None;
-    result.accelerator = None;
-    result.proofs = Vec::new();
-    result.timing = TimingSummary::default();
-    result.baseline = None;
-    result
-}
-
-/// A sweep that was not judged, as `sweep` prints it.
-pub fn only_swept() -> GateResult {
-    let mut result = base(judgement(Decision::Pass, Vec::new()), cells());
-    result.changed = Vec::new();
-    result.baseline = None;
     result
 }
 

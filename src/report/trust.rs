@@ -104,16 +104,11 @@ fn scatter(sweep: &Sweep) -> Vec<Scatter> {
 mod tests {
     use super::*;
     use crate::judge::Policy;
-
-    fn example() -> Sweep {
-        let name = "baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json";
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        crate::store::read(&path).expect("the example")
-    }
+    use crate::report::fixtures;
 
     #[test]
     fn a_recorded_sweep_tells_what_disturbed_it() {
-        let mut sweep = example();
+        let mut sweep = fixtures::recorded();
         let trust = Trust::of(&Evidence::alone(&sweep, Policy::default()));
         assert!(trust.trials.0 > 500 && trust.trials.0 == trust.trials.1, "{trust:?}");
         assert!(trust.steal_pct.is_some_and(|s| (0.0..50.0).contains(&s)), "{trust:?}");

@@ -27,7 +27,7 @@ pub(super) fn section(result: &GateResult, warning: Option<&str>) -> Markup {
                     "second rises, the host pays in processors what the benchmark does not show."
                     @if let Some(warning) = warning { " " b { (warning) "." } }
                 }
-                div.scroll tabindex="0" role="region" aria-label="Processor time beside throughput" {
+                div.scroll tabindex="0" role="group" aria-label="Processor time beside throughput" {
                     table.costs data-sort="" data-filter="Show only rows like …" {
                         thead {
                             tr {
@@ -37,7 +37,7 @@ pub(super) fn section(result: &GateResult, warning: Option<&str>) -> Markup {
                                 th.n scope="col" { "toll ○" }
                                 th.n scope="col" { "processor time" }
                                 th.n scope="col" { "toll ■" }
-                                th scope="col" { (pair.axis()) }
+                                th scope="col" { span.unseen { "drawing" } (pair.axis()) }
                             }
                         }
                         tbody { @for row in &rows { (line(row, result, &pair)) } }

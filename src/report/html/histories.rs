@@ -73,7 +73,7 @@ impl Drawn<'_> {
                     b { (name) } " in " b { (breakable(&key.environment, self.emulated)) } " "
                     @if let Some(kind) = self.kinds.get(key) { (badge(*kind)) }
                 }
-                div.chart tabindex="0" role="region" aria-label={ "Chart of " (name) " in " (place) } { (chart.draw()) }
+                div.chart tabindex="0" role="group" aria-label={ "Chart of " (name) " in " (place) } { (chart.draw()) }
                 @if !story.changes.is_empty() {
                     ul.numbered {
                         @for (number, event) in (1..).zip(&story.changes) {

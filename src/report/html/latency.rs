@@ -128,9 +128,7 @@ mod tests {
 
     #[test]
     fn what_the_sweep_tells_takes_the_place_of_its_metrics() {
-        let name = "baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json";
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        let mut sweep = crate::store::read(&path).expect("the example");
+        let mut sweep = fixtures::recorded();
         let cell = sweep.cells.iter_mut().find(|c| c.workload == "rr" && c.case == "tcp").expect("a cell");
         cell.latencies = vec![(50.0, 20.0), (90.0, 25.0), (99.0, 60.0)];
         let evidence = Evidence::alone(&sweep, crate::judge::Policy::default());

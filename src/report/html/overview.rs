@@ -38,7 +38,7 @@ pub(super) fn map(result: &GateResult, warning: Option<&str>) -> Markup {
                 "Median toll of each workload's metrics, positive is worse. The sign is that of the worst verdict among them."
                 @if let Some(warning) = warning { " " b { (warning) "." } }
             }
-            div.scroll tabindex="0" role="region" aria-label="Tolls by workload and environment" {
+            div.scroll tabindex="0" role="group" aria-label="Tolls by workload and environment" {
                 table.heat.map data-sort="" {
                     thead {
                         tr {

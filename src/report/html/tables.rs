@@ -38,7 +38,7 @@ pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&s
             "Change of the toll with its 95 % interval; the shaded side begins at the threshold."
             @if let Some(warning) = warning.filter(|_| virtual_machines) { " " b { (warning) "." } }
         }
-        div.scroll tabindex="0" role="region" aria-label="Verdicts" {
+        div.scroll tabindex="0" role="group" aria-label="Verdicts" {
             table.verdicts data-sort="" data-filter="Show only verdicts like …" {
                 thead {
                     tr {
@@ -47,7 +47,7 @@ pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&s
                         th scope="col" { "environment" }
                         th.n scope="col" { "toll" }
                         th.n scope="col" { "change" }
-                        th scope="col" { (scale.axis()) }
+                        th scope="col" { span.unseen { "drawing" } (scale.axis()) }
                         th.n scope="col" { "would see" }
                     }
                 }
@@ -139,7 +139,7 @@ pub(super) fn heat_map(tolls: &TollTable, emulated: bool, warning: Option<&str>)
                     @for kind in &tolls.marks { " " span.nowrap { (view::mark(*kind)) " " (view::words(*kind)) "." } }
                     @if let Some(warning) = warning { " " b { (warning) "." } }
                 }
-                div.scroll tabindex="0" role="region" aria-label="Tolls by metric and environment" {
+                div.scroll tabindex="0" role="group" aria-label="Tolls by metric and environment" {
                     table.heat data-filter="Show only metrics like …" {
                         thead {
                             tr {
