@@ -12,7 +12,10 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Examples: tollgate doctor                          (what can this host run?)
+          tollgate gate --provision                (installs what is missing, measures, judges)
+          tollgate report --format html --output report.html
 Exit codes: 0 passed or nothing changed; 1 regressed; 2 usage or configuration; 3 could not measure, or
 what could not be sent waits; 4 inconclusive (only with --strict); 5 a receiver refuses for good (only
 notify and gate --notify); 10 changed (only fingerprint --diff).";
@@ -60,7 +63,7 @@ Examples: tollgate power --profile smoke
 
 /// The continuous regression monitor for the overhead of Docker and KVM.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(version, about, after_help = AFTER_HELP, max_term_width = 110)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -129,7 +132,7 @@ pub enum Command {
     #[command(after_help = "Example: tollgate export SWEEP --output sweep.csv")]
     Export(ExportArgs),
     /// Lists, shows, accepts and rejects baselines
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: tollgate baseline list")]
     Baseline(BaselineCommand),
     /// Lists what a profile measures, and which of it this host can run
     #[command(after_help = "Example: tollgate list --profile smoke --format json")]

@@ -8,6 +8,7 @@ pub mod confirm;
 mod fit;
 pub mod gate;
 pub mod notify;
+pub mod past;
 pub mod policy;
 pub mod ready;
 pub mod resume;

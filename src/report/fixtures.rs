@@ -1,6 +1,7 @@
 //! Gate results made by hand, like those of a small host: xz, fio and redis in Docker, and a machine under TCG.
 
 mod baselines;
+mod past;
 
 use crate::model::format::{GATE_FORMAT, JUDGEMENT_FORMAT};
 use crate::model::{
@@ -10,6 +11,7 @@ use crate::model::{
 };
 pub use baselines::{power, power_of_few, self_tests};
 use chrono::{TimeZone, Utc};
+pub use past::past;
 use std::collections::BTreeMap;
 
 /// Workload, case, metric, unit, direction, native median, tolls in docker, docker+nat, docker+layer, kvm.

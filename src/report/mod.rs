@@ -13,6 +13,7 @@ pub mod junit;
 pub mod markdown;
 pub mod number;
 pub mod openmetrics;
+pub mod past;
 pub mod reference;
 pub mod self_test;
 pub mod suite;
