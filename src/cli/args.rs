@@ -5,7 +5,7 @@ use crate::import::Tool;
 use crate::model::{EnvironmentName, HostClass, SweepId};
 use crate::workload::Profile;
 use chrono::{DateTime, Utc};
-use clap::builder::PossibleValue;
+use clap::builder::{ArgPredicate, PossibleValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 use std::path::PathBuf;
@@ -29,6 +29,11 @@ Examples: tollgate gate --provision --profile smoke
           tollgate gate --output out && cat out/report.md
           tollgate gate --notify                   (a host of its own, with GITHUB_REPOSITORY and GITHUB_TOKEN)
           tollgate gate --replay first.json fresh1.json fresh2.json --no-record   (recorded sweeps, nothing is measured)";
+
+const REPORT_EXAMPLES: &str = "\
+Examples: tollgate report --format html --output report.html
+          tollgate report --reference rc25482 --format html --output beside-2014.html
+          tollgate report --baseline before.csv --candidate after.csv --format junit";
 
 const NOTIFY_EXAMPLES: &str = "\
 Examples: tollgate notify --result out/result.json
@@ -123,7 +128,7 @@ pub enum Command {
     #[command(after_help = NOTIFY_EXAMPLES)]
     Notify(NotifyArgs),
     /// Writes the report of a stored sweep, or of two samples CSVs
-    #[command(after_help = "Example: tollgate report --format html --output report.html")]
+    #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
     /// Makes a samples CSV of what tools printed elsewhere
     #[command(after_help = IMPORT_EXAMPLES)]
@@ -345,11 +350,11 @@ pub struct ReportArgs {
     /// The sweep [default: the newest measured one]
     #[arg(value_name = "SWEEP", conflicts_with = "baseline")]
     pub sweep: Option<SweepId>,
-    /// How it is written
-    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    /// How it is written [with --reference: Markdown, unless it says html]
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html, default_value_if("reference", ArgPredicate::IsPresent, "markdown"))]
     pub format: ReportFormat,
-    /// Sets the tolls beside those of a study, as Markdown
-    #[arg(long, value_enum, conflicts_with_all = ["baseline", "format"])]
+    /// Sets the tolls beside those of a study, as Markdown or HTML
+    #[arg(long, value_enum, conflicts_with = "baseline")]
     pub reference: Option<Reference>,
     /// Where to [default: standard output]
     #[arg(short, long, value_name = "FILE")]

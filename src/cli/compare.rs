@@ -113,7 +113,12 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
         };
         let result = of_stored(config, &id)?;
         if let Some(Reference::Rc25482) = args.reference {
-            output::deliver(args.output.as_deref(), &report::rc25482_markdown(&result))?;
+            let text = match args.format {
+                ReportFormat::Markdown => report::rc25482_markdown(&result),
+                ReportFormat::Html => report::rc25482_html(&result, &wiring::store(config).load(&id)?),
+                _ => return Err(Failure::usage("--reference is written with --format markdown or html")),
+            };
+            output::deliver(args.output.as_deref(), &text)?;
             return Ok(Outcome::Done);
         }
         match args.format {
