@@ -286,3 +286,38 @@ fn with_too_few_sweeps_the_power_says_how_many_are_needed() {
     assert_eq!(code(&output), Some(0));
     assert!(out(&output).contains("needs 2 more accepted sweeps"), "{}", out(&output));
 }
+
+#[test]
+fn the_table_has_a_history_and_colours_where_they_are_wanted() {
+    let dir = place();
+    fs::write(dir.path().join("five.csv"), FIVE).expect("written");
+    let mut later = parse(FIVE, "five.csv").expect("fixture").split_off(4);
+    for sweep in &mut later {
+        sweep.started_at += TimeDelta::days(30);
+        sweep.sweep = "later".parse().expect("id");
+        for (key, rounds) in &mut sweep.series {
+            let worse = if key.environment.is_native() { 1.0 } else { 1.5 };
+            let factor = sweep.metrics[&key.metric].better.sign() * f64::ln(worse);
+            rounds.values_mut().for_each(|v| *v *= factor.exp());
+        }
+    }
+    fs::write(dir.path().join("later.csv"), write(&later)).expect("written");
+    let judge = |set: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        command.args(["judge", "--baseline", "five.csv", "--candidate", "later.csv"]);
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TOLLGATE_LOG"] {
+            command.env_remove(name);
+        }
+        command.envs(set.iter().copied()).env("COLUMNS", "80").current_dir(dir.path());
+        out(&command.output().expect("it runs"))
+    };
+    let plain = judge(&[]);
+    // Five sweeps and the later one, which is worse.
+    assert!(plain.contains("▁▁▁▁▁█"), "{plain}");
+    assert!(plain.lines().all(|l| l.chars().count() <= 80), "{plain}");
+    assert!(!plain.contains('\u{1b}'), "a pipe has no colours");
+    let forced = judge(&[("CLICOLOR_FORCE", "1")]);
+    assert!(forced.contains("\u{1b}["), "{forced}");
+    assert_eq!(judge(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]), plain);
+    assert_eq!(judge(&[("CLICOLOR_FORCE", "0")]), plain);
+}

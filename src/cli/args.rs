@@ -5,14 +5,17 @@ use crate::import::Tool;
 use crate::model::{EnvironmentName, HostClass, SweepId};
 use crate::workload::Profile;
 use chrono::{DateTime, Utc};
-use clap::builder::PossibleValue;
+use clap::builder::{ArgPredicate, PossibleValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Examples: tollgate doctor                          (what can this host run?)
+          tollgate gate --provision                (installs what is missing, measures, judges)
+          tollgate report --format html --output report.html
 Exit codes: 0 passed or nothing changed; 1 regressed; 2 usage or configuration; 3 could not measure, or
 what could not be sent waits; 4 inconclusive (only with --strict); 5 a receiver refuses for good (only
 notify and gate --notify); 10 changed (only fingerprint --diff).";
@@ -26,6 +29,11 @@ Examples: tollgate gate --provision --profile smoke
           tollgate gate --output out && cat out/report.md
           tollgate gate --notify                   (a host of its own, with GITHUB_REPOSITORY and GITHUB_TOKEN)
           tollgate gate --replay first.json fresh1.json fresh2.json --no-record   (recorded sweeps, nothing is measured)";
+
+const REPORT_EXAMPLES: &str = "\
+Examples: tollgate report --format html --output report.html
+          tollgate report --reference rc25482 --format html --output beside-2014.html
+          tollgate report --baseline before.csv --candidate after.csv --format junit";
 
 const NOTIFY_EXAMPLES: &str = "\
 Examples: tollgate notify --result out/result.json
@@ -60,7 +68,7 @@ Examples: tollgate power --profile smoke
 
 /// The continuous regression monitor for the overhead of Docker and KVM.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(version, about, after_help = AFTER_HELP, max_term_width = 110)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -120,7 +128,7 @@ pub enum Command {
     #[command(after_help = NOTIFY_EXAMPLES)]
     Notify(NotifyArgs),
     /// Writes the report of a stored sweep, or of two samples CSVs
-    #[command(after_help = "Example: tollgate report --format html --output report.html")]
+    #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
     /// Makes a samples CSV of what tools printed elsewhere
     #[command(after_help = IMPORT_EXAMPLES)]
@@ -129,7 +137,7 @@ pub enum Command {
     #[command(after_help = "Example: tollgate export SWEEP --output sweep.csv")]
     Export(ExportArgs),
     /// Lists, shows, accepts and rejects baselines
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: tollgate baseline list")]
     Baseline(BaselineCommand),
     /// Lists what a profile measures, and which of it this host can run
     #[command(after_help = "Example: tollgate list --profile smoke --format json")]
@@ -342,11 +350,11 @@ pub struct ReportArgs {
     /// The sweep [default: the newest measured one]
     #[arg(value_name = "SWEEP", conflicts_with = "baseline")]
     pub sweep: Option<SweepId>,
-    /// How it is written
-    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    /// How it is written [with --reference: Markdown, unless it says html]
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html, default_value_if("reference", ArgPredicate::IsPresent, "markdown"))]
     pub format: ReportFormat,
-    /// Sets the tolls beside those of a study, as Markdown
-    #[arg(long, value_enum, conflicts_with_all = ["baseline", "format"])]
+    /// Sets the tolls beside those of a study, as Markdown or HTML
+    #[arg(long, value_enum, conflicts_with = "baseline")]
     pub reference: Option<Reference>,
     /// Where to [default: standard output]
     #[arg(short, long, value_name = "FILE")]

@@ -94,5 +94,5 @@ fn show(sweep: &Sweep, format: Format) -> Result<(), Failure> {
     }
     let judgement = Judgement::nothing(GATE_FORMAT, Decision::Pass);
     let result = GateResult::of_sweep(sweep, judgement, Vec::new(), cells(sweep), None);
-    output::print(&report::gate_table(&result, output::style()))
+    output::print(&report::gate_table(&result, None, output::style()))
 }

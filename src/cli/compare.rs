@@ -10,7 +10,8 @@ use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
 use crate::pipeline::evidence::evidence;
 use crate::pipeline::gate::{changes, drifts, judge_sweeps};
 use crate::pipeline::stored::fresh_of;
-use crate::pipeline::{policy, self_test};
+use crate::pipeline::{past, policy, self_test};
+use crate::report::past::Past;
 use crate::{report, samples, wiring};
 use chrono::{TimeDelta, Utc};
 use std::path::Path;
@@ -26,14 +27,20 @@ pub(super) fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
 
 /// The judgement of two files, when two files are given.
 fn of_files(config: &Config, files: &Files) -> Result<Option<Judgement>, Failure> {
-    let (Some(baseline), Some(candidate)) = (&files.baseline, &files.candidate) else { return Ok(None) };
-    let policy = policy::load(config)?;
-    let baseline = read_samples(baseline)?;
-    let judgement = judge::judge(&baseline, &read_samples(candidate)?, &policy);
-    Ok(Some(Judgement { drifts: judge::drifts(&baseline, &policy), ..judgement }))
+    Ok(of_files_with_past(config, files)?.map(|(judgement, _)| judgement))
 }
 
-fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
+/// The same with the tolls of all sweeps of the files. They are read once: either may be a pipe.
+fn of_files_with_past(config: &Config, files: &Files) -> Result<Option<(Judgement, Past)>, Failure> {
+    let (Some(baseline), Some(candidate)) = (&files.baseline, &files.candidate) else { return Ok(None) };
+    let policy = policy::load(config)?;
+    let (baseline, candidate) = (read_samples(baseline)?, read_samples(candidate)?);
+    let judgement = judge::judge(&baseline, &candidate, &policy);
+    let judgement = Judgement { drifts: judge::drifts(&baseline, &policy), ..judgement };
+    Ok(Some((judgement, past::of_samples(&baseline, &candidate))))
+}
+
+fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<(Judgement, Past), Failure> {
     let distinct: std::collections::BTreeSet<&SweepId> = ids.iter().collect();
     if distinct.len() < ids.len() {
         return Err(Failure::usage("a sweep is given twice; a sweep cannot confirm itself"));
@@ -48,17 +55,18 @@ fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<Judgement, Failure> {
     let policy = policy::load(config)?;
     let judgement = judge_sweeps(&all, &sweeps, &policy);
     let drifts = drifts(&all, last.started_at, &policy);
-    Ok(Judgement { version: JUDGEMENT_FORMAT, drifts, ..judgement })
+    let past = past::of_sweeps(&store, &sweeps)?;
+    Ok((Judgement { version: JUDGEMENT_FORMAT, drifts, ..judgement }, past))
 }
 
 /// `judge`.
 pub fn judge(config: &Config, args: &JudgeArgs) -> Result<Outcome, Failure> {
-    let judgement = match of_files(config, &args.files)? {
-        Some(judgement) => judgement,
+    let (judgement, past) = match of_files_with_past(config, &args.files)? {
+        Some(judged) => judged,
         None => of_sweeps(config, &args.sweeps)?,
     };
     match args.format {
-        Format::Text => output::print(&report::judgement_table(&judgement, output::style()))?,
+        Format::Text => output::print(&report::judgement_table(&judgement, Some(&past), output::style()))?,
         Format::Json => output::print(&report::judgement_json(&judgement))?,
     }
     Ok(Outcome::Judged { decision: judgement.decision, strict: args.strict })
@@ -106,7 +114,12 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
         };
         let result = of_stored(config, &id)?;
         if let Some(Reference::Rc25482) = args.reference {
-            output::deliver(args.output.as_deref(), &report::rc25482_markdown(&result))?;
+            let text = match args.format {
+                ReportFormat::Markdown => report::rc25482_markdown(&result),
+                ReportFormat::Html => report::rc25482_html(&result, &wiring::store(config).load(&id)?),
+                _ => return Err(Failure::usage("--reference is written with --format markdown or html")),
+            };
+            output::deliver(args.output.as_deref(), &text)?;
             return Ok(Outcome::Done);
         }
         match args.format {

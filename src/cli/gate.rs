@@ -3,6 +3,7 @@
 use super::args::{Format, GateArgs, Selection, SweepArgs};
 use super::github::Job;
 use super::progress::Shown;
+use super::screen::Screen;
 use super::{Failure, host, notify, output};
 use crate::actions;
 use crate::config::Config;
@@ -15,6 +16,7 @@ use crate::pipeline::notify::{Notifier, accept_requests};
 use crate::pipeline::sweep::{Fit, Request, sweep as run_sweep};
 use crate::pipeline::{PipelineError, policy};
 use crate::report::Evidence;
+use crate::report::past::Past;
 use crate::{pipeline, report, store, wiring};
 use tokio_util::sync::CancellationToken;
 
@@ -29,15 +31,26 @@ fn request(selection: &Selection) -> Request {
     }
 }
 
-fn print(result: &GateResult, format: Format) -> Result<(), Failure> {
+fn print(result: &GateResult, past: Option<&Past>, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Text => output::print(&actions::harmless(&report::gate_table(result, output::style()))),
+        Format::Text => output::print(&actions::harmless(&report::gate_table(result, past, output::style()))),
         Format::Json => output::print(&report::gate_json(result)),
     }
 }
 
+/// What the tolls were before. A file that cannot be read takes the history away, not the result.
+fn past(config: &Config, result: &GateResult) -> Option<Past> {
+    let past = pipeline::past::of_gate(config, result);
+    past.inspect_err(|error| tracing::warn!(%error, "the history of the tolls is not shown")).ok()
+}
+
 /// The CI job.
-pub async fn gate(config: &Config, args: &GateArgs, cancel: &CancellationToken) -> Result<Outcome, Failure> {
+pub async fn gate(
+    config: &Config,
+    args: &GateArgs,
+    screen: &Screen,
+    cancel: &CancellationToken,
+) -> Result<Outcome, Failure> {
     output::check_writable(&args.output)?;
     let job = Job::read()?;
     if let Some(why) = job.event.obstacle(args.allow_fork || config.github.allow_forks) {
@@ -46,7 +59,7 @@ pub async fn gate(config: &Config, args: &GateArgs, cancel: &CancellationToken) 
     // Fails now rather than after the measurement when nobody could be told.
     let notifier = args.notify.then(|| notify::notifier(config, &job)).transpose()?;
     let publish = async |result: &GateResult| publish(config, args, &job, notifier.as_ref(), result).await;
-    let result = match result(config, args, &job, cancel).await {
+    let result = match result(config, args, &job, screen, cancel).await {
         Err(failure) if failure.outcome == Outcome::NotMeasured && !cancel.is_cancelled() => {
             // A host that cannot measure is told of like one that regressed, or nobody would notice.
             let class = pipeline::host_class(config);
@@ -60,7 +73,7 @@ pub async fn gate(config: &Config, args: &GateArgs, cancel: &CancellationToken) 
         }
         result => result?,
     };
-    print(&result, args.selection.format)?;
+    print(&result, past(config, &result).as_ref(), args.selection.format)?;
     let told = publish(&result).await;
     // A person may have accepted it by the label.
     let is_accepted = result.judgement.decision == Decision::Regressed && result.is_accepted();
@@ -80,6 +93,7 @@ async fn result(
     config: &Config,
     args: &GateArgs,
     job: &Job,
+    screen: &Screen,
     cancel: &CancellationToken,
 ) -> Result<GateResult, Failure> {
     if args.selection.provision {
@@ -106,7 +120,7 @@ async fn result(
     if !recorded.is_empty() {
         return Ok(replay(config, &recorded, &conditions)?);
     }
-    let progress = Shown::new();
+    let progress = Shown::new(screen);
     let request = request(&args.selection);
     let result = run_gate(config, args.selection.profile, &request, conditions, &progress, cancel).await;
     progress.end();
@@ -156,12 +170,13 @@ fn evidence(config: &Config, args: &GateArgs, result: &GateResult) -> Option<Evi
 pub async fn sweep(
     config: &Config,
     args: &SweepArgs,
+    screen: &Screen,
     cancel: &CancellationToken,
 ) -> Result<Outcome, Failure> {
     if args.selection.provision {
         host::provision(config).await?;
     }
-    let progress = Shown::new();
+    let progress = Shown::new(screen);
     let request =
         Request { fit: args.budget.map(|time| Fit { time, grow: true }), ..request(&args.selection) };
     let sweep = run_sweep(config, args.selection.profile, &request, &progress, cancel).await;
@@ -171,7 +186,7 @@ pub async fn sweep(
     let decision = if measured { Decision::Pass } else { Decision::NotMeasured };
     let nothing = Judgement::nothing(GATE_FORMAT, decision);
     let summary = cells(&sweep);
-    print(&GateResult::of_sweep(&sweep, nothing, Vec::new(), summary, None), args.selection.format)?;
+    print(&GateResult::of_sweep(&sweep, nothing, Vec::new(), summary, None), None, args.selection.format)?;
     eprintln!("kept as {}; `tollgate judge {}` judges it", sweep.sweep, sweep.sweep);
     Ok(if measured { Outcome::Done } else { Outcome::NotMeasured })
 }

@@ -15,6 +15,7 @@ mod manual;
 mod notify;
 mod output;
 mod progress;
+mod screen;
 mod watch;
 
 use crate::config::{Config, ConfigError};
@@ -22,6 +23,7 @@ use crate::exit::Outcome;
 use crate::pipeline::PipelineError;
 use args::{Cli, Command, Global, LogFormat};
 use clap::Parser;
+use screen::Screen;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
@@ -76,7 +78,8 @@ impl From<crate::store::StoreError> for Failure {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(&cli);
+    let screen = Screen::of_stderr();
+    start_log(&cli, &screen);
     let format = cli.global.log_format;
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -87,12 +90,12 @@ pub fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let cancel = CancellationToken::new();
-        stop_on_signals(cancel.clone(), format);
+        stop_on_signals(cancel.clone(), format, screen.clone());
         // One command's future is large; it is made once.
-        Box::pin(run(cli, &cancel)).await
+        Box::pin(run(cli, &screen, &cancel)).await
     });
     let outcome = outcome.unwrap_or_else(|failure| {
-        say(format, &failure.message);
+        say(format, &screen, &failure.message);
         failure.outcome
     });
     // Tasks that wait for signals or blocked reads are not waited for.
@@ -100,7 +103,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(outcome.code())
 }
 
-fn start_log(cli: &Cli) {
+fn start_log(cli: &Cli, screen: &Screen) {
     // Of a service the log is all there is to see.
     let is_service = matches!(cli.command, Command::Watch(_));
     let level = match cli.global.verbose {
@@ -110,7 +113,7 @@ fn start_log(cli: &Cli) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("TOLLGATE_LOG").unwrap_or_else(|_| level.into());
     let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen.clone()).with_target(false);
     match cli.global.log_format {
         LogFormat::Text => log.with_ansi(output::is_coloured(&std::io::stderr())).init(),
         LogFormat::Json => log.json().init(),
@@ -118,16 +121,16 @@ fn start_log(cli: &Cli) {
 }
 
 /// Says something on standard error that no log level hides. Where every line is to be JSON, it is.
-fn say(format: LogFormat, text: &str) {
+fn say(format: LogFormat, screen: &Screen, text: &str) {
     match format {
         // What failed may repeat a stranger's words, and a runner reads commands from here, too.
-        LogFormat::Text => eprintln!("tollgate: {}", crate::actions::harmless(text)),
+        LogFormat::Text => screen.aside(|| eprintln!("tollgate: {}", crate::actions::harmless(text))),
         LogFormat::Json => tracing::error!("{text}"),
     }
 }
 
 /// SIGINT and SIGTERM stop the work and clean up; a second one ends the process at once.
-fn stop_on_signals(cancel: CancellationToken, format: LogFormat) {
+fn stop_on_signals(cancel: CancellationToken, format: LogFormat, screen: Screen) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -138,10 +141,11 @@ fn stop_on_signals(cancel: CancellationToken, format: LogFormat) {
         loop {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             if cancel.is_cancelled() {
-                say(format, "ended at once; `tollgate clean` removes what is left");
+                screen.show(Vec::new());
+                say(format, &screen, "ended at once; `tollgate clean` removes what is left");
                 std::process::exit(130);
             }
-            say(format, "stopping: cleaning up, the journal is kept (once more to end at once)");
+            say(format, &screen, "stopping: cleaning up, the journal is kept (once more to end at once)");
             cancel.cancel();
         }
     });
@@ -171,11 +175,11 @@ fn config(global: &Global) -> Result<Config, Failure> {
     Ok(config)
 }
 
-async fn run(cli: Cli, cancel: &CancellationToken) -> Result<Outcome, Failure> {
+async fn run(cli: Cli, screen: &Screen, cancel: &CancellationToken) -> Result<Outcome, Failure> {
     let config = config(&cli.global)?;
     match cli.command {
-        Command::Gate(args) => Box::pin(gate::gate(&config, &args, cancel)).await,
-        Command::Sweep(args) => gate::sweep(&config, &args, cancel).await,
+        Command::Gate(args) => Box::pin(gate::gate(&config, &args, screen, cancel)).await,
+        Command::Sweep(args) => gate::sweep(&config, &args, screen, cancel).await,
         Command::Judge(args) if args.self_test => baselines::self_test(&config, &args),
         Command::Judge(args) => compare::judge(&config, &args),
         Command::Power(args) => baselines::power(&config, &args),

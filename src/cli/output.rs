@@ -2,10 +2,11 @@
 
 use super::Failure;
 use crate::report::TerminalStyle;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-/// Width and colour of this terminal. No colour in pipes, with `NO_COLOR`, or on a dumb terminal.
+/// Width and colour of this terminal.
 pub fn style() -> TerminalStyle {
     let terminal = std::io::stdout().is_terminal();
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
@@ -18,9 +19,23 @@ pub fn style() -> TerminalStyle {
 
 /// Whether colours may be written there.
 pub fn is_coloured(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+    wants_colour(stream.is_terminal(), |name| std::env::var_os(name))
+}
+
+/// The conventions of <https://no-color.org> and <https://bixense.com/clicolors>: `NO_COLOR` forbids colours, else
+/// `CLICOLOR_FORCE` (but 0) asks for them, also in a pipe; else a terminal has them, unless `CLICOLOR` is 0 or it is a dumb
+/// one. Variables that are empty say nothing.
+fn wants_colour(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+        return true;
+    }
+    is_terminal
+        && set("CLICOLOR").is_none_or(|value| value != "0")
+        && set("TERM").is_none_or(|value| value != "dumb")
 }
 
 /// Prints a result. A reader that has gone away (a pipe to `head`) is no failure.
@@ -60,4 +75,26 @@ pub fn check_writable(dir: &Path) -> Result<(), Failure> {
         .and_then(|()| std::fs::File::options().write(true).create_new(true).open(&probe).map(drop))
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|e| Failure::usage(format!("--output {}: {e}", dir.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_follow_the_conventions() {
+        let wanted = |is_terminal, set: &[(&str, &str)]| {
+            wants_colour(is_terminal, |name| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+            })
+        };
+        assert!(wanted(true, &[]) && !wanted(false, &[]));
+        assert!(!wanted(true, &[("NO_COLOR", "1")]) && wanted(true, &[("NO_COLOR", "")]));
+        assert!(!wanted(true, &[("CLICOLOR", "0")]) && wanted(true, &[("CLICOLOR", "1")]));
+        assert!(!wanted(false, &[("CLICOLOR", "1")]), "it only lets a terminal have them");
+        assert!(wanted(false, &[("CLICOLOR_FORCE", "1")]) && !wanted(false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(wanted(true, &[("CLICOLOR_FORCE", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")]));
+        assert!(!wanted(true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]), "it is the stronger");
+        assert!(!wanted(true, &[("TERM", "dumb")]) && wanted(true, &[("TERM", "xterm-256color")]));
+    }
 }

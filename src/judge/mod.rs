@@ -13,6 +13,7 @@ mod effort;
 mod exact;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod history;
 mod pair;
 pub mod policy;
 pub mod power;
@@ -26,6 +27,7 @@ pub mod summary;
 pub use baseline::FEWEST;
 pub use decision::{count, decide};
 pub use drift::drifts;
+pub use history::history;
 pub use policy::{Deltas, EnvironmentDeltas, Override, Policy, PolicyError, SomeDeltas, Threshold};
 pub use screen::BLOCK;
 pub use self_test::self_test;

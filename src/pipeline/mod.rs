@@ -9,6 +9,7 @@ pub mod evidence;
 mod fit;
 pub mod gate;
 pub mod notify;
+pub mod past;
 pub mod policy;
 pub mod ready;
 pub mod resume;

@@ -2,6 +2,7 @@
 
 mod baselines;
 mod odd;
+mod past;
 
 use crate::model::format::{GATE_FORMAT, JUDGEMENT_FORMAT};
 use crate::model::{
@@ -12,6 +13,7 @@ use crate::model::{
 pub use baselines::{power, power_of_few, self_tests};
 use chrono::{TimeZone, Utc};
 pub use odd::{hostile, nothing_changed, only_swept};
+pub use past::past;
 use std::collections::BTreeMap;
 
 /// A sweep that was measured.

@@ -98,6 +98,8 @@ impl Progress for Board {
             Step::WarmingUp => self.say("warming up".to_owned()),
             Step::Stopping => self.say("stopping".to_owned()),
             Step::Blocks { done, of, failed } => self.blocks(done, of, failed),
+            // Readers want rounds; a trial more is no news.
+            Step::Planned(_) | Step::Trial { .. } => {}
             Step::Lost { environment, reason } => {
                 tracing::warn!(%environment, reason, "an environment takes no part");
             }

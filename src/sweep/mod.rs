@@ -3,6 +3,7 @@
 mod cells;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod forecast;
 pub mod journal;
 mod perform;
 pub mod plan;
@@ -12,8 +13,9 @@ pub mod record;
 pub mod run;
 mod trial;
 
+pub use forecast::Forecast;
 pub use journal::{Header, Journal, JournalError, Recorded};
 pub use perform::SECOND;
 pub use plan::{CellSet, Plan, Rounds};
-pub use progress::{Progress, Silent, Step};
+pub use progress::{PlannedCell, Progress, Silent, Step};
 pub use run::{Crew, Limits, SweepError};

@@ -4,7 +4,7 @@ use super::cells::Cells;
 use super::journal::{Journal, JournalError, Line, Part, TrialRecord};
 use super::perform::at_client;
 use super::plan::{Block, Plan, label};
-use super::progress::{Progress, Step};
+use super::progress::{PlannedCell, Progress, Step};
 use crate::environment::agent::AgentError;
 use crate::environment::agent::process::AgentProcess;
 use crate::environment::{Environment, Session};
@@ -176,6 +176,7 @@ impl Runner<'_> {
 
     async fn blocks(&mut self, done: &BTreeSet<usize>) -> Result<(), SweepError> {
         let plan = self.plan;
+        self.progress.step(Step::Planned(self.planned(done)));
         let halfway = plan.blocks.len() / 2;
         for (index, block) in plan.blocks.iter().enumerate() {
             if done.contains(&index) {
@@ -185,8 +186,7 @@ impl Runner<'_> {
                 self.prove_all().await?;
             }
             for environment in &block.order {
-                let mut record = self.trial(block, environment).await?;
-                record.block = index;
+                let record = self.counted(index, environment).await?;
                 self.note_failure(block.case, environment, &record)?;
                 self.journal.append(&Line::Trial(record))?;
             }
@@ -198,6 +198,44 @@ impl Runner<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Every cell of the plan, with the trials that were done before.
+    fn planned(&self, done: &BTreeSet<usize>) -> Vec<PlannedCell> {
+        let mut done_of: BTreeMap<usize, u32> = BTreeMap::new();
+        for index in done {
+            *done_of.entry(self.plan.blocks[*index].case).or_default() += 1;
+        }
+        let cell = |index: usize, environment: &EnvironmentName| PlannedCell {
+            case: label(&self.plan.cases[index].case),
+            environment: environment.clone(),
+            done: done_of.get(&index).copied().unwrap_or(0),
+            of: self.plan.cases[index].rounds,
+            given_up: self.cells.given_up(index, environment).is_some(),
+        };
+        let cases = self.plan.cases.iter().enumerate();
+        cases.flat_map(|(index, case)| case.environments.iter().map(move |e| cell(index, e))).collect()
+    }
+
+    /// A trial of a block, told to whoever watches.
+    async fn counted(
+        &mut self,
+        index: usize,
+        environment: &EnvironmentName,
+    ) -> Result<TrialRecord, SweepError> {
+        let block = &self.plan.blocks[index];
+        let is_run = self.cells.given_up(block.case, environment).is_none();
+        let began = Instant::now();
+        let record = TrialRecord { block: index, ..self.trial(block, environment).await? };
+        if is_run {
+            self.progress.step(Step::Trial {
+                case: record.case.clone(),
+                environment: environment.clone(),
+                took: began.elapsed(),
+                failed: record.failure.is_some(),
+            });
+        }
+        Ok(record)
     }
 
     fn note_failure(

@@ -1,6 +1,11 @@
 //! A sweep's tolls beside those of a published study, in the study's own layout.
 
+mod bars;
+mod html;
 mod rc25482;
+mod today;
+
+pub use html::rc25482_html;
 
 use super::{clean, number, view};
 use crate::model::{CellState, CellSummary, GateResult};

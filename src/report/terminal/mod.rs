@@ -2,14 +2,17 @@
 
 mod baselines;
 mod paint;
+mod spark;
 mod tables;
 
 use super::answer::{self, Answer, Tone};
+use super::past::Past;
 use super::troubles::{self, Trouble};
 use super::{clean, number, self_test, view};
 use crate::model::{GateResult, Judgement, VerdictKind};
 pub use baselines::{power_table, self_test_table};
 use paint::Ink;
+use tables::Laid;
 
 /// How wide, and whether in colour. Both are the caller's to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +33,8 @@ impl Default for TerminalStyle {
 /// Verdicts without proof of a gate that are listed; the toll table marks the others.
 const OPEN_SHOWN: usize = 8;
 
-/// The result of a gate or sweep.
-pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
+/// The result of a gate or sweep; `past` has the tolls of earlier sweeps, where they are known.
+pub fn gate_table(result: &GateResult, past: Option<&Past>, style: TerminalStyle) -> String {
     let mut out = Sheet::new(style);
     out.answer(&answer::of_gate(result));
     if let Some(sweep) = &result.sweep {
@@ -57,12 +60,16 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
     }
     let notable =
         [VerdictKind::Regressed, VerdictKind::Suspected, VerdictKind::Improved, VerdictKind::Inconclusive];
-    if let Some(table) =
-        tables::verdicts(&result.judgement, &notable, Some(OPEN_SHOWN), result.is_emulated(), style.width)
-    {
+    let verdicts = tables::Verdicts {
+        judgement: &result.judgement,
+        kinds: &notable,
+        open: Some(OPEN_SHOWN),
+        past,
+        emulated: result.is_emulated(),
+    };
+    if let Some(laid) = verdicts.lay(style.width) {
         out.heading("Verdicts that are not \"unchanged\"");
-        out.block(&table);
-        out.note(&result.judgement);
+        out.verdicts(&laid);
     }
     out.drifts(&result.judgement, result.is_emulated());
     let tolls = view::toll_table(result);
@@ -101,17 +108,17 @@ pub fn gate_table(result: &GateResult, style: TerminalStyle) -> String {
     out.finish()
 }
 
-/// Verdicts without a sweep: `judge` of two samples files.
-pub fn judgement_table(judgement: &Judgement, style: TerminalStyle) -> String {
+/// Verdicts without a sweep: `judge` of two samples files; `past` has the tolls of all their sweeps.
+pub fn judgement_table(judgement: &Judgement, past: Option<&Past>, style: TerminalStyle) -> String {
     let mut out = Sheet::new(style);
     out.answer(&answer::of_judgement(judgement));
     for line in view::common(judgement) {
         out.wrapped("! ", &line, Ink::Unsure);
     }
-    if let Some(table) = tables::verdicts(judgement, &view::JUDGED, None, false, style.width) {
+    let verdicts = tables::Verdicts { judgement, kinds: &view::JUDGED, open: None, past, emulated: false };
+    if let Some(laid) = verdicts.lay(style.width) {
         out.gap();
-        out.block(&table);
-        out.note(judgement);
+        out.verdicts(&laid);
     }
     out.drifts(judgement, false);
     out.troubles(&troubles::of_judgement(judgement), false);
@@ -185,11 +192,16 @@ impl Sheet {
         self.line(&paint::ink(ink, &line));
     }
 
-    /// Explains `would see` where it is used.
-    fn note(&mut self, judgement: &Judgement) {
-        if judgement.verdicts.iter().any(|v| v.verdict == VerdictKind::Inconclusive && v.mde80_pct.is_some())
-        {
+    /// The table of verdicts, and what its columns mean.
+    fn verdicts(&mut self, laid: &Laid) {
+        self.block(&laid.text);
+        if laid.sees {
             let text = "would see: the smallest rise that is found four times in five";
+            self.wrapped("", text, Ink::Faint);
+        }
+        if laid.history {
+            let text =
+                "history: the toll in each sweep compared, newest right; a threshold is two steps or less";
             self.wrapped("", text, Ink::Faint);
         }
     }
@@ -257,44 +269,70 @@ mod tests {
 
     #[test]
     fn snapshots_at_80_columns() {
-        insta::assert_snapshot!("first_run_80", gate_table(&fixtures::first_run(), plain(80)));
-        insta::assert_snapshot!("unchanged_80", gate_table(&fixtures::unchanged(), plain(80)));
-        insta::assert_snapshot!("regression_80", gate_table(&fixtures::regression(), plain(80)));
-        insta::assert_snapshot!("not_measured_80", gate_table(&fixtures::not_measured(), plain(80)));
-        insta::assert_snapshot!("hostile_80", gate_table(&fixtures::hostile(), plain(80)));
-        insta::assert_snapshot!("nothing_changed_80", gate_table(&fixtures::nothing_changed(), plain(80)));
-        insta::assert_snapshot!("only_swept_80", gate_table(&fixtures::only_swept(), plain(80)));
+        insta::assert_snapshot!("first_run_80", gate_table(&fixtures::first_run(), None, plain(80)));
+        insta::assert_snapshot!("unchanged_80", gate_table(&fixtures::unchanged(), None, plain(80)));
+        insta::assert_snapshot!("regression_80", gate_table(&fixtures::regression(), None, plain(80)));
+        insta::assert_snapshot!("not_measured_80", gate_table(&fixtures::not_measured(), None, plain(80)));
+        insta::assert_snapshot!("hostile_80", gate_table(&fixtures::hostile(), None, plain(80)));
+        insta::assert_snapshot!(
+            "nothing_changed_80",
+            gate_table(&fixtures::nothing_changed(), None, plain(80))
+        );
+        insta::assert_snapshot!("only_swept_80", gate_table(&fixtures::only_swept(), None, plain(80)));
         insta::assert_snapshot!(
             "judgement_80",
-            judgement_table(&fixtures::regression().judgement, plain(80))
+            judgement_table(&fixtures::regression().judgement, None, plain(80))
         );
     }
 
     #[test]
     fn snapshots_at_other_widths() {
-        insta::assert_snapshot!("regression_140", gate_table(&fixtures::regression(), plain(140)));
-        insta::assert_snapshot!("regression_60", gate_table(&fixtures::regression(), plain(60)));
+        insta::assert_snapshot!("regression_140", gate_table(&fixtures::regression(), None, plain(140)));
+        insta::assert_snapshot!("regression_60", gate_table(&fixtures::regression(), None, plain(60)));
         insta::assert_snapshot!(
             "judgement_140",
-            judgement_table(&fixtures::regression().judgement, plain(140))
+            judgement_table(&fixtures::regression().judgement, None, plain(140))
+        );
+    }
+
+    #[test]
+    fn snapshots_with_a_history() {
+        let result = fixtures::regression();
+        let past = fixtures::past(&result.judgement);
+        let verdicts = |width| {
+            let text = gate_table(&result, Some(&past), plain(width));
+            let from = text.find("Verdicts that").expect("verdicts");
+            let to = text.find("Tolls against").expect("tolls");
+            text[from..to].to_owned()
+        };
+        insta::assert_snapshot!("history", [80, 100, 140].map(verdicts).join("-----\n"));
+        let text = judgement_table(&result.judgement, Some(&past), plain(100));
+        insta::assert_snapshot!("judgement_history_100", text);
+        let style = TerminalStyle { width: 100, colour: true };
+        let small = fixtures::small_regression();
+        let text = gate_table(&small, Some(&fixtures::past(&small.judgement)), style);
+        assert!(
+            text.contains("\u{1b}[1;31m▅\u{1b}[0m"),
+            "the newest block has the ink of the verdict: {text}"
         );
     }
 
     #[test]
     fn snapshot_in_colour() {
         let style = TerminalStyle { width: 80, colour: true };
-        let text = gate_table(&fixtures::small_regression(), style).replace('\u{1b}', "␛");
+        let text = gate_table(&fixtures::small_regression(), None, style).replace('\u{1b}', "␛");
         insta::assert_snapshot!("small_regression_colour", text);
     }
 
     #[test]
     fn nothing_is_wider_than_the_terminal() {
         for result in fixtures::all() {
-            for width in [60, 80, 100, 140] {
-                for line in gate_table(&result, plain(width)).lines() {
+            let past = fixtures::past(&result.judgement);
+            for (width, past) in [60, 80, 100, 140].into_iter().flat_map(|w| [(w, None), (w, Some(&past))]) {
+                for line in gate_table(&result, past, plain(width)).lines() {
                     assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
                 }
-                for line in judgement_table(&result.judgement, plain(width)).lines() {
+                for line in judgement_table(&result.judgement, past, plain(width)).lines() {
                     assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
                 }
             }
@@ -304,7 +342,7 @@ mod tests {
     #[test]
     fn without_colour_there_are_no_control_characters() {
         for result in fixtures::all() {
-            let text = gate_table(&result, plain(80));
+            let text = gate_table(&result, None, plain(80));
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
             assert!(!text.contains('\u{202e}'));
         }

@@ -1,0 +1,324 @@
+//! A sweep beside RC25482 as a page: the study's two tables, and its figures of network, fio, Redis and MySQL as bars of tolls
+//! with their numbers below. 2014 and today stand side by side everywhere; their hosts differ, so that only tolls compare.
+
+use super::bars::{self, Bar, Group, Row};
+use super::today::Today;
+use super::{Fact, Figure, Old, rc25482};
+use crate::model::{GateResult, Sweep};
+use crate::report::html::STYLE;
+use crate::report::{clean, number, view};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const OWN_STYLE: &str = include_str!("style.css");
+/// Forbids everything that the page does not need, whatever might slip into it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// An environment of the study and of the suite.
+#[derive(Clone, Copy)]
+struct Column {
+    /// The study's name; none where it had nothing of the kind.
+    then: Option<&'static str>,
+    old: fn(&Fact) -> Old,
+    now: &'static str,
+}
+
+const NATIVE: Column = Column { then: Some("native"), old: |f| f.native, now: "native" };
+const ENVIRONMENTS: [Column; 5] = [
+    Column { then: Some("Docker"), old: |f| f.docker, now: "docker" },
+    Column { then: Some("Docker NAT"), old: |f| f.nat, now: "docker+nat" },
+    Column { then: None, old: |_| Old::Unknown, now: "docker+layer" },
+    Column { then: Some("KVM"), old: |f| f.kvm, now: "kvm" },
+    Column { then: Some("KVM tuned"), old: |f| f.tuned, now: "kvm+tuned" },
+];
+
+/// A judged sweep, and its record, for the spread of its rounds.
+#[derive(Clone, Copy)]
+struct Beside<'a> {
+    result: &'a GateResult,
+    sweep: &'a Sweep,
+}
+
+/// The tolls of a sweep beside those of RC25482, as one self-contained page. `sweep` is the record that `result` is of.
+pub fn rc25482_html(result: &GateResult, sweep: &Sweep) -> String {
+    let of = Beside { result, sweep };
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "Today beside 2014 (IBM RC25482) - Tollgate" }
+                // Ours, and without anything from outside.
+                style { (PreEscaped(STYLE)) (PreEscaped(OWN_STYLE)) }
+            }
+            body {
+                main {
+                    (header(of))
+                    @for figure in Figure::ALL { (of.section(figure)) }
+                }
+                footer { (footer()) }
+            }
+        }
+    };
+    let mut text = page.into_string();
+    text.push('\n');
+    text
+}
+
+fn header(of: Beside<'_>) -> Markup {
+    let result = of.result;
+    let mut facts =
+        vec![("host class", result.host_class.to_string()), ("profile", clean::name(&result.profile))];
+    facts.extend(result.started_at.map(|at| ("started", at.format("%Y-%m-%d %H:%M UTC").to_string())));
+    facts.extend(result.sweep.as_ref().map(|sweep| ("sweep", sweep.to_string())));
+    html! {
+        header.answer.neutral {
+            p.brand { "Tollgate" }
+            h1 { "Today beside 2014" }
+            p.rest { "What Docker and KVM cost on this host, beside IBM's report RC25482" }
+            dl.facts { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
+            ul.legend {
+                li { i aria-hidden="true" {} "2014" }
+                li.now { i aria-hidden="true" {} "today" }
+            }
+        }
+        @if let Some(warning) = view::emulation(result) {
+            p.warning role="note" { b { "Emulated. " } (warning) "." }
+        }
+    }
+}
+
+fn footer() -> Markup {
+    html! {
+        p {
+            b { "Toll" } ": how much worse an environment is than the same work on the same host natively, in percent of the ratio, "
+            "whichever direction of the metric is better. Positive is worse. "
+            b { "2014" } ": Felter, Ferreira, Rajamony, Rubio: An Updated Performance Comparison of Virtual Machines and Linux Containers, "
+            "IBM Research Report RC25482. Where the authors' trials are public: mean ± standard deviation (n trials); elsewhere the change that "
+            "the report gives, from the smallest to the largest. "
+            b { "Today" } ": median of n rounds, and in brackets the middle half of them."
+        }
+    }
+}
+
+impl Beside<'_> {
+    fn today(&self, fact: &Fact, column: Column) -> Option<Today> {
+        Today::of(fact, self.result, self.sweep, column.now)
+    }
+
+    /// The name of a column of today, which says when it was an emulator.
+    fn label(&self, column: Column) -> String {
+        // Our own names always parse.
+        column
+            .now
+            .parse()
+            .map_or_else(|_| column.now.to_owned(), |e| view::label(&e, self.result.is_emulated()))
+    }
+
+    fn section(&self, figure: Figure) -> Markup {
+        let facts: Vec<&Fact> = rc25482::FACTS.iter().filter(|f| f.figure == figure).collect();
+        let is_table = matches!(figure, Figure::TableOne | Figure::TableTwo);
+        html! {
+            section {
+                h2 { (figure.heading()) }
+                @if is_table {
+                    p.caption { (self.caption(&facts)) }
+                    (self.table(figure, &facts))
+                } @else {
+                    figure {
+                        (bars::draw(&format!("{}: tolls of 2014 and of today", figure.heading()), &self.groups(&facts)))
+                        figcaption {
+                            "Toll, percent of native; the scale is logarithmic in the ratio, right of “native” is worse. Lines: from and to "
+                            "as published, and today's middle half of the rounds. " (self.caption(&facts))
+                        }
+                    }
+                    details {
+                        summary { "The numbers" }
+                        (self.table(figure, &facts))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sources, numbers of trials and rounds, and what must be said of an emulator.
+    fn caption(&self, facts: &[&Fact]) -> String {
+        let mut sources: Vec<&str> = facts.iter().map(|f| f.source).collect();
+        sources.dedup();
+        let trials = facts.iter().flat_map(|f| then_n(f));
+        let rounds =
+            facts.iter().filter_map(|f| self.today(f, NATIVE)).map(|t| t.n).chain(self.rounds(facts));
+        let then = span(trials.collect())
+            .map(|n| format!(", n = {n}"))
+            .unwrap_or_else(|| ", n not given".to_owned());
+        let now = span(rounds.collect()).map_or_else(|| "not measured".to_owned(), |n| format!("{n} rounds"));
+        let emulation =
+            view::emulation(self.result).map(|warning| format!(" {warning}.")).unwrap_or_default();
+        format!("2014: {}{then}. Today: {now}.{emulation}", sources.join(" and "))
+    }
+
+    fn rounds(&self, facts: &[&Fact]) -> Vec<u32> {
+        let of = |f: &&Fact| {
+            ENVIRONMENTS.map(|c| self.today(f, c).map(|t| t.n)).into_iter().flatten().collect::<Vec<_>>()
+        };
+        facts.iter().flat_map(of).collect()
+    }
+
+    fn groups(&self, facts: &[&Fact]) -> Vec<Group> {
+        let row = |fact: &Fact, column: Column| {
+            let row = Row {
+                environment: self.label(column),
+                then: then_bar(fact, column),
+                now: self.today(fact, column).and_then(|t| now_bar(&t, &self.label(column))),
+            };
+            (row.then.is_some() || row.now.is_some()).then_some(row)
+        };
+        let group = |fact: &&Fact| Group {
+            what: fact.what.to_owned(),
+            rows: ENVIRONMENTS.into_iter().filter_map(|column| row(fact, column)).collect(),
+        };
+        facts.iter().map(group).collect()
+    }
+
+    /// Two lines for each row of the study: 2014, and today below it.
+    fn table(&self, figure: Figure, facts: &[&Fact]) -> Markup {
+        let known = |column: &Column| {
+            facts.iter().any(|f| !matches!((column.old)(f), Old::Unknown) || self.today(f, *column).is_some())
+        };
+        let columns: Vec<Column> = ENVIRONMENTS.into_iter().filter(known).collect();
+        html! {
+            div.scroll role="region" tabindex="0" aria-label={ (figure.heading()) ": numbers" } {
+                table.facts2014 {
+                    thead {
+                        tr {
+                            th scope="col" { "workload" }
+                            th scope="col" { "when" }
+                            th.n scope="col" { "native" }
+                            @for column in &columns {
+                                th.n scope="col" {
+                                    @if let Some(then) = column.then { (then) small { (self.label(*column)) } }
+                                    @else { (self.label(*column)) }
+                                }
+                            }
+                        }
+                    }
+                    @for fact in facts {
+                        tbody {
+                            tr {
+                                th scope="rowgroup" rowspan="2" { (fact.what) small { (fact.source) } }
+                                th scope="row" { "2014" }
+                                td.n { (then_value(fact.native, fact.unit)) }
+                                @for column in &columns { td.n { (then_cell(fact, *column)) } }
+                            }
+                            tr.now {
+                                th scope="row" { "today" }
+                                td.n { (now_value(self.today(fact, NATIVE).as_ref())) }
+                                @for column in &columns { td.n { (now_cell(self.today(fact, *column).as_ref())) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of trials that are behind a fact.
+fn then_n(fact: &Fact) -> Vec<u32> {
+    let n = |old: Old| match old {
+        Old::Trials(t) => Some(t.n),
+        Old::Single(_) => Some(1),
+        Old::Published(_) | Old::Unknown => None,
+    };
+    [fact.native, fact.docker, fact.nat, fact.kvm, fact.tuned].into_iter().filter_map(n).collect()
+}
+
+/// `10`, `6 to 40`; none of none.
+fn span(numbers: Vec<u32>) -> Option<String> {
+    let (low, high) = (numbers.iter().min()?, numbers.iter().max()?);
+    Some(if low == high { low.to_string() } else { format!("{low} to {high}") })
+}
+
+fn then_bar(fact: &Fact, column: Column) -> Option<Bar> {
+    let old = (column.old)(fact);
+    let [low, high] = old.toll(fact.native)?;
+    let range = (low < high).then_some([low, high]);
+    let value = match old {
+        Old::Trials(t) => {
+            format!(", {} ± {}, n = {}", number::value(t.mean, fact.unit), number::significant(t.sd), t.n)
+        }
+        Old::Single(value) => format!(", {}, n = 1", number::value(value, fact.unit)),
+        Old::Published(_) | Old::Unknown => String::new(),
+    };
+    let name = column.then.unwrap_or(column.now);
+    let label = tolls_text(low, high);
+    let says = format!("2014, {name}: {label}{value} ({})", fact.source);
+    Some(Bar { toll: high, range, label, says })
+}
+
+fn now_bar(today: &Today, label: &str) -> Option<Bar> {
+    let toll = today.toll?;
+    let value = number::value(today.median, &today.unit);
+    let says = format!("today, {label}: {}, {value}, n = {}", number::toll(toll), today.n);
+    Some(Bar { toll, range: today.toll_spread, label: number::toll(toll), says })
+}
+
+fn tolls_text(low: f64, high: f64) -> String {
+    let (low, high) = (number::toll(low), number::toll(high));
+    if low == high { low } else { format!("{low} to {high}") }
+}
+
+fn then_value(old: Old, unit: &str) -> Markup {
+    match old {
+        Old::Trials(t) => html! {
+            (number::value(t.mean, unit)) small { "± " (number::significant(t.sd)) " (" (t.n) ")" }
+        },
+        Old::Single(value) => html! { (number::value(value, unit)) small { "(1)" } },
+        Old::Published(_) | Old::Unknown => html! { span.faint { (number::NONE) } },
+    }
+}
+
+fn then_cell(fact: &Fact, column: Column) -> Markup {
+    let old = (column.old)(fact);
+    let Some([low, high]) = old.toll(fact.native) else { return html! { span.faint { (number::NONE) } } };
+    html! {
+        (tolls_text(low, high))
+        @if old.value().is_some() { small { (plain(old, fact.unit)) } }
+    }
+}
+
+fn plain(old: Old, unit: &str) -> String {
+    match old {
+        Old::Trials(t) => {
+            format!("{} ± {} ({})", number::value(t.mean, unit), number::significant(t.sd), t.n)
+        }
+        Old::Single(value) => format!("{} (1)", number::value(value, unit)),
+        Old::Published(_) | Old::Unknown => String::new(),
+    }
+}
+
+fn now_value(today: Option<&Today>) -> Markup {
+    let Some(today) = today else { return html! { span.faint { (number::NONE) } } };
+    let spread =
+        today.spread.map(|[a, b]| format!("[{}, {}] ", number::significant(a), number::significant(b)));
+    html! {
+        (number::value(today.median, &today.unit)) small { (spread.unwrap_or_default()) "(" (today.n) ")" }
+    }
+}
+
+fn now_cell(today: Option<&Today>) -> Markup {
+    let Some((today, toll)) = today.and_then(|t| Some((t, t.toll?))) else {
+        return html! { span.faint { (number::NONE) } };
+    };
+    let spread = today.toll_spread.map(|[a, b]| format!(" [{}, {}]", number::change(a), number::change(b)));
+    html! {
+        (number::toll(toll)) (spread.unwrap_or_default().replace(" %", ""))
+        small { (number::value(today.median, &today.unit)) " (" (today.n) ")" }
+    }
+}
+
+#[cfg(test)]
+#[path = "html_tests.rs"]
+mod tests;
