@@ -90,6 +90,7 @@ impl Service<'_> {
         }
         self.tell_again(now);
         self.publish(now);
+        self.tell_offered(now);
         self.manager.alive();
         self.rest(now)
     }
@@ -272,7 +273,7 @@ impl Service<'_> {
     /// From time to time, what waits in the outbox.
     fn tell_again(&mut self, now: DateTime<Utc>) {
         let due = now >= self.last_errand + TELL_AGAIN || now < self.last_errand;
-        if !due || self.errand.is_some() || self.flight.task.is_some() {
+        if !due || self.errand.is_some() || self.notice.is_some() || self.flight.task.is_some() {
             return;
         }
         self.last_errand = now;
