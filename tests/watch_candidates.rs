@@ -7,16 +7,49 @@ mod fake_engine;
 #[path = "common/github/mod.rs"]
 mod github;
 
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
 use fake_engine::FakeEngine;
 use github::{FakeGitHub, Fault, REPO, Reason, When};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const SETTINGS: &str = "host_class = \"farm-a\"\nstate = \"state\"\n[docker]\nsocket = \"engine.sock\"\n\
     [watch]\nmode = \"dispatch\"\nlisten = \"\"\nfiles = []\nfollow = [\"moby\"]\n";
+
+const POLICY: &str = "[alert.webhook.ops]\nurl_env = \"OPS_WEBHOOK_URL\"\n";
+
+/// What a webhook was told: the transitions, each with the identity of its delivery.
+type Inbox = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Receives until the test ends. Says where.
+fn receive() -> (Inbox, String) {
+    let inbox = Inbox::default();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let take = |State(inbox): State<Inbox>, Json(body): Json<Value>| async move {
+        let text = |field: &str| body[field].as_str().expect("text").to_owned();
+        assert_eq!(text("about"), "candidates");
+        inbox.lock().expect("lock").push((text("transition"), text("delivery")));
+        StatusCode::NO_CONTENT
+    };
+    let app = Router::new().fallback(post(take)).with_state(Arc::clone(&inbox));
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+            axum::serve(listener, app).await.expect("serves");
+        });
+    });
+    (inbox, url)
+}
 
 /// A host with a state directory, an engine, and a repository.
 struct Host {
@@ -24,18 +57,23 @@ struct Host {
     fake: FakeGitHub,
     token: String,
     engine: FakeEngine,
+    inbox: Inbox,
+    webhook: String,
 }
 
 impl Host {
     fn new(engine: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         fs::write(dir.path().join("tollgate.toml"), SETTINGS).expect("written");
+        fs::create_dir(dir.path().join("alerts")).expect("made");
+        fs::write(dir.path().join("alerts/policy.toml"), POLICY).expect("written");
+        let (inbox, webhook) = receive();
         let fake = FakeGitHub::start();
         let token = fake.personal_token("operator");
         // With write access: GitHub drops the labels of strangers.
         let _ = fake.person("operator");
         let engine = FakeEngine::start(&dir.path().join("engine.sock"), engine);
-        Self { dir, fake, token, engine }
+        Self { dir, fake, token, engine, inbox, webhook }
     }
 
     /// As an earlier service heard it.
@@ -55,7 +93,7 @@ impl Host {
         command.args(args).current_dir(self.dir.path()).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("GITHUB_REPOSITORY", REPO).env("GITHUB_TOKEN", &self.token);
-        command.env("GITHUB_API_URL", self.fake.url());
+        command.env("GITHUB_API_URL", self.fake.url()).env("OPS_WEBHOOK_URL", &self.webhook);
         command
     }
 
@@ -81,6 +119,13 @@ impl Host {
         service.wait("it has told all", || self.outbox() == 0);
         service.stop();
         self.fake.writes().iter().map(|w| format!("{} {}", w.method, w.path)).collect()
+    }
+
+    /// What the webhook heard, each delivery once.
+    fn told(&self) -> Vec<String> {
+        let mut told = self.inbox.lock().expect("lock").clone();
+        told.dedup_by(|a, b| a.1 == b.1);
+        told.into_iter().map(|(transition, _)| transition).collect()
     }
 
     fn outbox(&self) -> usize {
@@ -177,6 +222,7 @@ fn one_issue_follows_what_is_offered_over_restarts() {
     assert!(reasons[1].contains("docker-engine from 28.5.2 to 29.0.3"), "{reasons:?}");
     assert_eq!(host.once(), [""; 0]);
     fake.assert_contract();
+    assert_eq!(host.told(), ["opened", "joined", "reopened", "closed"], "webhooks hear of each once");
 }
 
 #[test]
@@ -186,6 +232,8 @@ fn what_cannot_be_told_waits_and_is_told_once() {
     }
     let host = Host::new("28.5.2");
     let fake = &host.fake;
+    let policy = host.dir.path().join("alerts/policy.toml");
+    fs::remove_file(&policy).expect("removed");
     // GitHub is away, and the service is killed.
     fake.inject(When::every("GET", "/repos/*/*/issues"), Fault::Before(502));
     host.moby_offers("29.0.1");
@@ -205,8 +253,11 @@ fn what_cannot_be_told_waits_and_is_told_once() {
     drop(service);
     assert_eq!(host.outbox(), 1, "it is not known to be told");
     fake.calm();
+    // As if it had died before it called the webhook.
+    fs::write(&policy, POLICY).expect("written");
     let written = host.once();
     assert!(issue(fake).open && written.is_empty(), "it is found again: {written:?}");
+    assert_eq!(host.told(), ["opened"], "the webhook was not called before, and is now");
     // By then something else is offered, too: what waited says the same as what is told now.
     host.moby_offers("29.0.2");
     host.once();

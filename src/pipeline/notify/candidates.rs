@@ -3,9 +3,11 @@
 use super::{Notifier, NotifyError, Report};
 use crate::alert::candidates::{self as said, Action, Statement, Transition, decide};
 use crate::alert::{Scope, WebhookFormat};
+use crate::model::HostClass;
 use crate::notify::github::issues::Applied;
 use crate::notify::github::issues::candidates::{self as issues, Board};
 use crate::notify::outbox::{Entry, Turn};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +20,18 @@ const LOOKS: usize = 3;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     statement: Statement,
+    /// When those were made in whose place it is, and which may have been told in part.
+    earlier: BTreeSet<DateTime<Utc>>,
     /// The notices that webhooks have, or that wait for them.
-    #[serde(default)]
     announced: BTreeSet<String>,
+}
+
+impl Kept {
+    fn takes_the_place_of(&mut self, older: Self) {
+        self.earlier.extend(older.earlier);
+        self.earlier.insert(older.statement.at);
+        self.announced.extend(older.announced);
+    }
 }
 
 /// A statement that is being told.
@@ -33,7 +44,8 @@ struct Telling<'a> {
 impl Notifier {
     /// Keeps a statement in the outbox. When this returns, a crash does not lose it.
     pub fn keep_candidates(&self, statement: &Statement) -> Result<(), NotifyError> {
-        let kept = Kept { statement: statement.clone(), announced: BTreeSet::new() };
+        let (earlier, announced) = (BTreeSet::new(), BTreeSet::new());
+        let kept = Kept { statement: statement.clone(), earlier, announced };
         let value = serde_json::to_value(kept).map_err(NotifyError::Job)?;
         self.outbox.push(ROUTE, value, self.clock.now())?;
         Ok(())
@@ -41,18 +53,23 @@ impl Notifier {
 
     /// Tells the newest statement of each host class. The older ones say what was, so that nobody need hear them.
     pub(super) async fn candidates(&self, turn: &Turn<'_>, report: &mut Report) -> Result<(), NotifyError> {
-        let mut newest: BTreeMap<String, Entry> = BTreeMap::new();
+        let mut newest: BTreeMap<HostClass, (Entry, Kept)> = BTreeMap::new();
         for entry in turn.pending(ROUTE)?.jobs {
-            let class = entry.job["statement"]["host_class"].as_str().unwrap_or_default().to_owned();
-            if let Some(older) = newest.insert(class, entry) {
-                turn.done(older.id)?;
+            match serde_json::from_value::<Kept>(entry.job.clone()) {
+                Ok(mut kept) => {
+                    let class = kept.statement.host_class.clone();
+                    if let Some((older, before)) = newest.remove(&class) {
+                        kept.takes_the_place_of(before);
+                        turn.update(entry.id, serde_json::to_value(&kept).map_err(NotifyError::Job)?)?;
+                        turn.done(older.id)?;
+                    }
+                    newest.insert(class, (entry, kept));
+                }
+                Err(error) => drop(self.settle(turn, &entry, Err(NotifyError::Job(error)), report)?),
             }
         }
-        for entry in newest.into_values() {
-            let told = match serde_json::from_value(entry.job.clone()) {
-                Ok(kept) => self.tell_candidates(Telling { turn, id: entry.id, kept }, report).await,
-                Err(error) => Err(NotifyError::Job(error)),
-            };
+        for (entry, kept) in newest.into_values() {
+            let told = self.tell_candidates(Telling { turn, id: entry.id, kept }, report).await;
             self.settle(turn, &entry, told, report)?;
         }
         Ok(())
@@ -132,10 +149,10 @@ impl Notifier {
     /// A run that died after it opened the issue may not have called the webhooks. The notice has the identity that it would
     /// have had.
     fn announce_again(&self, telling: &mut Telling<'_>, board: &Board) -> Result<(), NotifyError> {
-        let statement = &telling.kept.statement;
+        let Kept { statement, earlier, .. } = &telling.kept;
         let ours = board.shown.iter().find(|i| {
             i.memory.host_class == statement.host_class
-                && i.memory.at == statement.at
+                && (i.memory.at == statement.at || earlier.contains(&i.memory.at))
                 && i.memory.transition == Transition::Opened
         });
         let Some(issue) = ours else { return Ok(()) };
