@@ -38,7 +38,8 @@ impl Service<'_> {
     pub(super) fn heard(&mut self, wake: &WakeUp) -> Result<String, String> {
         let now = self.parts.clock.now();
         *self.wakeups.entry(wake.source.as_str().to_owned()).or_default() += 1;
-        tracing::debug!(source = wake.source.as_str(), force = wake.force, "woken");
+        let delivery = wake.delivery.as_deref();
+        tracing::debug!(source = wake.source.as_str(), force = wake.force, delivery, "woken");
         let profile = match wake.profile.as_deref().map(|name| Profile::from_str(name, false)) {
             None => self.parts.config.watch.profile,
             Some(Ok(profile)) => profile,
@@ -55,7 +56,9 @@ impl Service<'_> {
             return Ok("the service looks at its host".to_owned());
         }
         let reason = match wake.source {
-            Source::Hook => Reason::Hook { delivery: now.to_rfc3339() },
+            Source::Hook => {
+                Reason::Hook { delivery: delivery.map_or_else(|| now.to_rfc3339(), str::to_owned) }
+            }
             Source::Trigger => Reason::Trigger { by: "tollgate trigger".to_owned() },
             source => Reason::Trigger { by: source.as_str().to_owned() },
         };

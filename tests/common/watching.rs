@@ -227,7 +227,8 @@ impl Link {
     /// As `tollgate trigger --always` does.
     pub async fn trigger(&self, profile: Option<&str>) -> Result<String, String> {
         let (answer, answered) = oneshot::channel();
-        let wake = WakeUp { source: Source::Trigger, force: true, profile: profile.map(str::to_owned) };
+        let profile = profile.map(str::to_owned);
+        let wake = WakeUp { source: Source::Trigger, force: true, profile, delivery: None };
         self.ask.send(Asked { wake, answer }).await.expect("the service runs");
         answered.await.expect("an answer")
     }
