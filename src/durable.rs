@@ -4,27 +4,52 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Writes `bytes` under a temporary name beside `path`, syncs, and renames: a crash leaves the old file or
 /// the new one, never half of it.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let name = path.file_name().ok_or_else(|| io::Error::other("the path has no file name"))?;
-    let temporary = parent.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+    // Not the process id: in a container it is the same after each start, and what was killed may have left its file.
+    let temporary = parent.join(format!(".{}.{:016x}.new", name.to_string_lossy(), rand::random::<u64>()));
+    write_through(&temporary, path, parent, bytes, mode)
+}
+
+fn write_through(temporary: &Path, path: &Path, parent: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let result = (|| {
         // Never through a link that somebody else put there.
-        let mut file = File::options().write(true).create_new(true).open(&temporary)?;
+        let mut file = File::options().write(true).create_new(true).open(temporary)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
         drop(file);
-        fs::rename(&temporary, path)?;
+        fs::rename(temporary, path)?;
         File::open(parent)?.sync_all()
     })();
     if result.as_ref().is_err_and(|e: &io::Error| e.kind() != io::ErrorKind::AlreadyExists) {
-        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(temporary);
     }
     result
+}
+
+/// Removes from a directory what a process that was killed had begun to write and not renamed, and what is older than `age`:
+/// nobody writes a file for so long. What cannot be removed stays; it is in nobody's way.
+pub fn remove_stale(directory: &Path, age: Duration) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_old = || entry.metadata()?.modified()?.elapsed().map_err(io::Error::other);
+        if entry.file_name().to_str().is_some_and(is_temporary) && is_old().is_ok_and(|old| old > age) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// `.NAME.DIGITS.new`; the digits are hexadecimal.
+fn is_temporary(name: &str) -> bool {
+    let inner = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".new"));
+    inner
+        .and_then(|inner| inner.rsplit_once('.'))
+        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -40,10 +65,32 @@ mod tests {
         assert_eq!(fs::read(&path).expect("read"), b"two");
         let victim = dir.path().join("victim");
         fs::write(&victim, b"precious").expect("written");
-        let planted = dir.path().join(format!(".report.{}.new", std::process::id()));
+        let planted = dir.path().join(".report.1.new");
         std::os::unix::fs::symlink(&victim, &planted).expect("planted");
-        assert!(write(&path, b"three", 0o600).is_err());
+        assert!(write_through(&planted, &path, dir.path(), b"three", 0o600).is_err());
         assert_eq!(fs::read(&victim).expect("read"), b"precious");
+        assert!(planted.is_symlink(), "what is not ours is left alone");
+    }
+
+    #[test]
+    fn what_was_killed_is_in_nobodys_way_and_goes_when_it_is_old() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let own = format!(".report.{}.new", std::process::id());
+        let names =
+            [own.as_str(), ".report.00ff00ff00ff00ff.new", ".service.sock.new", "report.12.new", ".x"];
+        for name in names {
+            fs::write(dir.path().join(name), "half").expect("written");
+        }
+        write(&dir.path().join("report"), b"whole", 0o600).expect("another name is found");
+        let left = || {
+            let names = fs::read_dir(dir.path()).expect("read").flatten().map(|e| e.file_name());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        remove_stale(dir.path(), Duration::from_secs(3600));
+        assert_eq!(left().len(), names.len() + 1, "somebody may be writing them");
+        std::thread::sleep(Duration::from_millis(20));
+        remove_stale(dir.path(), Duration::from_millis(10));
+        assert_eq!(left(), [".service.sock.new", "report.12.new", ".x", "report"].map(Into::into).into());
     }
 
     #[test]

@@ -45,6 +45,7 @@ async fn a_signed_hook_wakes_once_and_a_replay_does_not() {
     assert_eq!((answer.status, answer.body.as_str()), (202, "{\"woken\":\"the host is looked at\"}"));
     let woken = at.woken.try_recv().expect("woken");
     assert_eq!((woken.source, woken.force, woken.profile), (Source::Hook, false, None));
+    assert_eq!(woken.delivery.as_deref(), Some("d-1"));
     // The same again; the same under another delivery, which is not signed; another body under the same delivery.
     assert_eq!(hook(&at, SECRET, "d-1", b"{\"ref\":\"main\"}").await.status, 409);
     assert_eq!(hook(&at, SECRET, "d-2", b"{\"ref\":\"main\"}").await.status, 409);

@@ -17,6 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use tollgate::alert::candidates::Statement;
 use tollgate::model::{Decision, HostClass};
 use tollgate::notify::SystemClock;
 use tollgate::service::board::Board;
@@ -91,6 +92,10 @@ impl Runner for FileRunner {
     async fn gave_up(&self, _: &Job, _: &str) {}
 
     async fn tell_waiting(&self) {}
+
+    async fn tell_offered(&self, _: Statement) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The service, until it is killed or told to stop.

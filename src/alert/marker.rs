@@ -20,10 +20,12 @@ pub enum Kind {
     PullRequest,
     /// The pull request that proposes baselines.
     Proposal,
+    /// The body of the issue about candidate upgrades.
+    Candidates,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Issue, Self::Event, Self::PullRequest, Self::Proposal];
+    const ALL: [Self; 5] = [Self::Issue, Self::Event, Self::PullRequest, Self::Proposal, Self::Candidates];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Event => "event",
             Self::PullRequest => "pull-request",
             Self::Proposal => "proposal",
+            Self::Candidates => "candidates",
         }
     }
 }
@@ -60,13 +63,32 @@ impl Marker {
 
     /// That of an issue, with its record.
     pub fn of(record: &Record) -> Self {
-        let marker = Self::new(Kind::Issue, &record.key.to_string(), &record.state());
-        Self { data: encode(record), ..marker }
+        Self::with(Kind::Issue, &record.key.to_string(), &record.state(), record)
+    }
+
+    /// One that remembers something.
+    pub fn with(kind: Kind, key: &str, state: &str, memory: &impl Serialize) -> Self {
+        Self { data: encode(memory), ..Self::new(kind, key, state) }
     }
 
     /// What an issue remembers; none where the data is not that of this version.
     pub fn record(&self) -> Option<Record> {
+        self.memory()
+    }
+
+    /// What it remembers, of another kind; none where the data is not that.
+    pub fn memory<T: DeserializeOwned>(&self) -> Option<T> {
         decode(&self.data)
+    }
+
+    /// A body with this marker in its first line, in place of the one that is there, and the rest as it is.
+    pub fn over(&self, body: &str) -> String {
+        let rest = if Self::read(body).is_some() {
+            body.split_once('\n').map_or("", |(_, rest)| rest)
+        } else {
+            body
+        };
+        format!("{}\n{rest}", self.line())
     }
 
     /// The marker in the first line of a body, whatever its line ends are.

@@ -5,6 +5,7 @@
 //! [`render`] makes texts from the templates in `alerts/templates/`. Nothing is remembered anywhere else: an issue
 //! carries its own [`Record`] in a hidden first line ([`Marker`]), so that any runner can go on where another stopped.
 
+pub mod candidates;
 pub mod check;
 mod decide;
 mod digest;

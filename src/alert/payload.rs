@@ -78,9 +78,7 @@ fn slack(action: &Action, result: &GateResult, title: &str, url: Option<&str>) -
         Transition::Accepted => ":white_check_mark: accepted as the new regime".to_owned(),
         Transition::Duplicate { .. } => "closed as a duplicate".to_owned(),
     };
-    let link = url.filter(|u| u.starts_with("https://") || u.starts_with("http://"));
-    let name = link.map_or_else(|| escaped(title), |u| format!("<{}|{}>", escaped(u), escaped(title)));
-    let mut lines = vec![format!("*{word}*: {name}")];
+    let mut lines = Vec::new();
     if let Some(trouble) = &action.trouble {
         lines.push(escaped(&clean::text(trouble)));
     }
@@ -100,11 +98,24 @@ fn slack(action: &Action, result: &GateResult, title: &str, url: Option<&str>) -
     if action.group.len() > ROWS {
         lines.push(format!("… and {} more", action.group.len() - ROWS));
     }
+    slack_message(&word, title, url, lines)
+}
+
+/// A message for Slack: a word in bold, the title with its link, and lines that are escaped already.
+pub(super) fn slack_message(
+    word: &str,
+    title: &str,
+    url: Option<&str>,
+    lines: impl IntoIterator<Item = String>,
+) -> Value {
+    let link = url.filter(|u| u.starts_with("https://") || u.starts_with("http://"));
+    let name = link.map_or_else(|| escaped(title), |u| format!("<{}|{}>", escaped(u), escaped(title)));
+    let lines: Vec<String> = std::iter::once(format!("*{word}*: {name}")).chain(lines).collect();
     json!({ "text": lines.join("\n"), "unfurl_links": false })
 }
 
 /// Text that Slack takes as text: its three special characters escaped, and no mention or markup.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let text = clean::one_line(text, 400);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(['*', '`', '~', '|'], "·")
 }

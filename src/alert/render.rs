@@ -5,11 +5,12 @@
 
 use super::decide::{Action, Transition};
 use super::view::{View, change};
-use super::{AlertPolicy, Kind, Marker, Record, Scope};
+use super::{AlertPolicy, Kind, Marker, Scope, candidates};
 use crate::model::GateResult;
 use crate::report::clean;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use serde::Serialize;
 use std::fmt::Write as _;
 
 /// Longest body, characters: GitHub refuses more than 65,536.
@@ -20,9 +21,11 @@ const TITLE_MAX: usize = 240;
 const ROWS: usize = 10;
 
 /// The built-in templates, by name.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("issue.md.j2", include_str!("../../alerts/templates/issue.md.j2")),
     ("comment.md.j2", include_str!("../../alerts/templates/comment.md.j2")),
+    (candidates::NAMES[0], include_str!("../../alerts/templates/candidates.md.j2")),
+    (candidates::NAMES[1], include_str!("../../alerts/templates/candidates-comment.md.j2")),
 ];
 
 /// A template of the user's that cannot be used.
@@ -146,8 +149,12 @@ impl Templates {
         context: &Context,
         form: Form,
     ) -> Result<String, TemplateError> {
-        let view = View::of(action, context, form);
-        let template = self.environment.get_template(name).and_then(|t| t.render(Value::from(Serde(&view))));
+        self.fill(name, &View::of(action, context, form))
+    }
+
+    /// A template with what it sees.
+    pub(super) fn fill(&self, name: &str, view: &impl Serialize) -> Result<String, TemplateError> {
+        let template = self.environment.get_template(name).and_then(|t| t.render(Value::from(Serde(view))));
         let rendered = template
             .map_err(|source| TemplateError::Template { name: name.to_owned(), source: Box::new(source) })?;
         Ok(rendered.trim().to_owned())
@@ -157,13 +164,6 @@ impl Templates {
 /// What tells the comments on one issue apart: the state that it came to, the transition, and the sweep or outage.
 pub fn event_state(action: &Action) -> String {
     format!("{}:{}:{}", action.transition.as_str(), action.record.state(), action.record.reached_with())
-}
-
-/// A body with another marker in its first line, and the rest as it is.
-pub fn with_marker(body: &str, record: &Record) -> String {
-    let rest =
-        if Marker::read(body).is_some() { body.split_once('\n').map_or("", |(_, rest)| rest) } else { body };
-    format!("{}\n{rest}", Marker::of(record).line())
 }
 
 fn markdown(text: &str) -> String {

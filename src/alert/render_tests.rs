@@ -171,7 +171,7 @@ fn a_marker_is_exchanged_and_the_rest_stays() {
     let mut record = record("docker", 3);
     let body = format!("{}\r\nText\nmore\n", Marker::of(&record).line());
     record.magnitude = 4;
-    let new = with_marker(&body, &record);
+    let new = Marker::of(&record).over(&body);
     assert!(new.ends_with("-->\nText\nmore\n"), "{new}");
     assert_eq!(Marker::read(&new).and_then(|m| m.record()), Some(record));
 }

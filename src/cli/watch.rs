@@ -3,6 +3,7 @@
 use super::args::{TriggerArgs, WatchArgs};
 use super::github::{Job, variable};
 use super::{Failure, notify, output};
+use crate::alert::candidates::Statement;
 use crate::config::{Config, WatchMode};
 use crate::exit::Outcome;
 use crate::model::GateResult;
@@ -48,16 +49,17 @@ pub async fn watch(
         WatchMode::Dispatch => {
             let missing = "watch.mode is \"dispatch\", but there is no repository or token: set GITHUB_REPOSITORY \
                            and GITHUB_TOKEN (tollgate notify --help)";
-            let client = job.client(&config)?.ok_or_else(|| Failure::usage(missing))?;
+            let voice = Speaker::new(&config, &job)?;
+            let client = voice.notifier.github().ok_or_else(|| Failure::usage(missing))?;
             if args.check_config {
                 return check(&config, &format!("repository    {}", client.repository()));
             }
             let class = pipeline::host_class(&config);
-            serve(&config, &Dispatch { client: &client, class }, cancel).await
+            serve(&config, &Dispatch { client, class, config: &config, voice: &voice }, cancel).await
         }
         WatchMode::Local => {
-            let notifier = notify::notifier_of_host(&config, &job)?;
-            let told = match notifier.github() {
+            let voice = Speaker::new(&config, &job)?;
+            let told = match voice.notifier.github() {
                 Some(client) => format!("alerts        {}", client.repository()),
                 None => format!("alerts        {}", config.state.join("alerts.json").display()),
             };
@@ -69,7 +71,6 @@ pub async fn watch(
                     "a service that measures needs root, as a sweep does; or set watch.mode = \"dispatch\"";
                 return Err(Failure::host(why));
             }
-            let voice = Speaker { config: &config, job: &job, notifier };
             serve(&config, &Local { config: &config, voice: &voice }, cancel).await
         }
     }
@@ -195,7 +196,11 @@ struct Speaker<'a> {
     notifier: Notifier,
 }
 
-impl Speaker<'_> {
+impl<'a> Speaker<'a> {
+    fn new(config: &'a Config, job: &'a Job) -> Result<Self, Failure> {
+        Ok(Self { config, job, notifier: notify::notifier_of_host(config, job)? })
+    }
+
     /// Says what is kept; `fresh` is what this process kept just now.
     async fn flush(&self, fresh: Option<u64>) -> Result<(), String> {
         let report = self.notifier.flush(fresh).await.map_err(|e| e.to_string())?;
@@ -230,6 +235,18 @@ impl Voice for Speaker<'_> {
 
     async fn tell_kept(&self) -> Result<(), String> {
         self.flush(None).await
+    }
+
+    async fn tell_offered(&self, offered: &Statement) -> Result<(), String> {
+        // A job of a branch or a pull request opens no issue, and without GitHub there is none.
+        if self.notifier.github().is_none() || !self.job.origin().speaks_for_the_host() {
+            return Ok(());
+        }
+        self.notifier.keep_candidates(offered).map_err(|e| e.to_string())?;
+        if let Err(error) = self.flush(None).await {
+            tracing::warn!(error, "what is offered waits in the outbox");
+        }
+        Ok(())
     }
 
     async fn accepted(&self, profile: Profile) -> Vec<AcceptRequest> {

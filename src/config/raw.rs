@@ -163,6 +163,7 @@ raw!(
         attempts: u32,
         retry_wait: String,
         follow: Vec<Feed>,
+        notices: bool,
         listen: String,
         token_file: PathBuf,
         hook_secret_env: String,

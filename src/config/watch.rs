@@ -70,6 +70,8 @@ pub struct Watch {
     pub retry_wait: Duration,
     /// What is followed.
     pub follow: Vec<Feed>,
+    /// Whether what is offered gets an issue.
+    pub notices: bool,
     /// Address of the dashboard.
     pub listen: Option<SocketAddr>,
     /// File with its token.
@@ -216,6 +218,7 @@ impl Watch {
             attempts: within(raw.attempts, "watch.attempts", 1, 20)?,
             retry_wait: time(raw.retry_wait, "watch.retry_wait", 1)?,
             follow: part(raw.follow, "watch.follow")?,
+            notices: part(raw.notices, "watch.notices")?,
             listen: listen(&part(raw.listen, "watch.listen")?)?,
             token_file: raw.token_file,
             hook_secret_env: part(raw.hook_secret_env, "watch.hook_secret_env")?,

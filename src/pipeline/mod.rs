@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod allocate;
+pub mod candidates;
 mod choose;
 pub mod clean;
 pub mod confirm;

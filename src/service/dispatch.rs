@@ -1,9 +1,13 @@
 //! Mode `dispatch`: a job of GitHub Actions on this host's runner measures; the service only wakes it.
 
 use super::board::Board;
+use super::local::Voice;
 use super::runner::{Order, Ran, Runner};
+use crate::alert::candidates::Statement;
+use crate::config::Config;
 use crate::model::{Component, HostClass};
 use crate::notify::github::{Client, WriteError};
+use crate::pipeline::candidates;
 use crate::watch::{Job, Reason};
 use async_trait::async_trait;
 use reqwest::Method;
@@ -16,6 +20,10 @@ pub struct Dispatch<'a> {
     pub client: &'a Client,
     /// Of this host.
     pub class: HostClass,
+    /// Settings.
+    pub config: &'a Config,
+    /// Who tells what is offered.
+    pub voice: &'a dyn Voice,
 }
 
 /// The event that `.github/workflows/sweep.yml` listens for. Its gate compares the components itself, so that what
@@ -63,7 +71,15 @@ impl Runner for Dispatch<'_> {
         tracing::error!(job = job.id, why, "GitHub could not be asked to measure");
     }
 
-    async fn tell_waiting(&self) {}
+    async fn tell_waiting(&self) {
+        if let Err(error) = self.voice.tell_kept().await {
+            tracing::warn!(error, "what waits in the outbox could not be told");
+        }
+    }
+
+    async fn tell_offered(&self, offered: Statement) -> Result<(), String> {
+        self.voice.tell_offered(&candidates::complete(self.config, offered).await).await
+    }
 }
 
 #[cfg(test)]

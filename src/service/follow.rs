@@ -52,6 +52,8 @@ pub struct Known {
     failures: u32,
     /// The kernel that ran: of another the same answer may offer something else.
     running: Option<String>,
+    /// Whether it gave an answer yet. Before that, that it offers nothing means nothing.
+    pub heard: bool,
     /// What it offers.
     pub offers: Vec<Offer>,
 }
@@ -168,6 +170,7 @@ impl Follower {
                         next: Some(now + EVERY + scatter),
                         failures: 0,
                         running: running.clone(),
+                        heard: true,
                         offers,
                     }
                 }

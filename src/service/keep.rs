@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub struct Keep {
     _lock: File,
 }
 
+/// How old a file must be that others, too, may be writing.
+const STALE: Duration = Duration::from_secs(3600);
+
 impl Keep {
     /// Becomes the service of a state directory, which is made when it is not there.
     pub fn open(state: &Path) -> Result<Self, KeepError> {
@@ -63,6 +67,9 @@ impl Keep {
             Err(errno) => return Err(io(&path)(errno.into())),
         }
         remove_half_written(state);
+        for directory in [state.to_owned(), state.join("sweeps")] {
+            durable::remove_stale(&directory, STALE);
+        }
         Ok(Self { path: state.join("queue.json"), _lock: lock })
     }
 
@@ -101,8 +108,7 @@ impl Keep {
     }
 }
 
-/// What a service that was killed left beside the queue. In a container the next one has the same process id, and would be
-/// refused its temporary file for ever.
+/// What a service that was killed left beside the queue. Nobody else writes there.
 fn remove_half_written(state: &Path) {
     for entry in fs::read_dir(state).into_iter().flatten().flatten() {
         let is_half = Path::new(&entry.file_name()).extension().is_some_and(|e| e == "new");
@@ -142,7 +148,8 @@ mod tests {
         let half = dir.path().join(format!(".queue.json.{}.new", std::process::id()));
         fs::write(&half, "{").expect("written");
         let keep = Keep::open(dir.path()).expect("free");
-        keep.save(&Queue::new(7)).expect("the same process id is not in the way");
+        assert!(!half.exists());
+        keep.save(&Queue::new(7)).expect("saved");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use super::board::Board;
 use super::runner::{Order, Ran, Runner};
+use crate::alert::candidates::Statement;
 use crate::config::Config;
 use crate::model::GateResult;
 use crate::pipeline::accept::AcceptRequest;
 use crate::pipeline::gate::{Conditions, gate};
 use crate::pipeline::resume::journal_path;
 use crate::pipeline::sweep::Request;
-use crate::pipeline::{self, PipelineError};
+use crate::pipeline::{self, PipelineError, candidates};
 use crate::sweep::SweepError;
 use crate::watch::Job;
 use crate::workload::Profile;
@@ -23,6 +24,8 @@ pub trait Voice {
     async fn tell(&self, result: &GateResult) -> Result<(), String>;
     /// Tells what was kept.
     async fn tell_kept(&self) -> Result<(), String>;
+    /// Tells what is offered. What cannot be told now is kept; an error when not even that worked.
+    async fn tell_offered(&self, offered: &Statement) -> Result<(), String>;
     /// What people asked to accept.
     async fn accepted(&self, profile: Profile) -> Vec<AcceptRequest>;
 }
@@ -75,6 +78,10 @@ impl Runner for Local<'_> {
         if let Err(error) = self.voice.tell_kept().await {
             tracing::warn!(error, "what waits in the outbox could not be told");
         }
+    }
+
+    async fn tell_offered(&self, offered: Statement) -> Result<(), String> {
+        self.voice.tell_offered(&candidates::complete(self.config, offered).await).await
     }
 }
 

@@ -10,6 +10,7 @@ pub mod host;
 pub mod http;
 mod keep;
 pub mod local;
+mod offered;
 pub mod runner;
 mod systemd;
 mod turn;
@@ -80,6 +81,9 @@ pub struct Service<'a> {
     looking: Option<Task<'a, Look>>,
     /// Telling what could not be told.
     errand: Option<Task<'a, ()>>,
+    /// Telling what is offered.
+    notice: Option<Task<'a, offered::Told>>,
+    telling: offered::Telling,
     seen: Option<Look>,
     look_wanted: bool,
     last_look: DateTime<Utc>,
@@ -101,6 +105,7 @@ enum Event {
     Asked(Asked),
     Ran(Ran),
     Looked(Look),
+    Told(offered::Told),
     Other,
 }
 
@@ -121,6 +126,8 @@ impl<'a> Service<'a> {
             flight: Flight { task: None, cancel: CancellationToken::new() },
             looking: None,
             errand: None,
+            notice: None,
+            telling: offered::Telling::default(),
             seen: None,
             look_wanted: false,
             last_look: now,
@@ -174,6 +181,7 @@ impl<'a> Service<'a> {
                 Event::Asked(asked) => self.answer(asked),
                 Event::Ran(ran) => self.ended(ran, cancel),
                 Event::Looked(look) => self.looked(look),
+                Event::Told(told) => self.told_offered(told),
                 Event::Other => {}
             }
         }
@@ -196,6 +204,7 @@ impl<'a> Service<'a> {
             ran = arrived(&mut self.flight.task) => Event::Ran(ran),
             look = arrived(&mut self.looking) => Event::Looked(look),
             () = arrived(&mut self.errand) => Event::Other,
+            told = arrived(&mut self.notice) => Event::Told(told),
             () = board.news() => Event::Other,
             () = clock.sleep(rest) => Event::Other,
         }

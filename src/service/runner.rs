@@ -1,6 +1,7 @@
 //! Who does a job: this host, or GitHub Actions.
 
 use super::board::Board;
+use crate::alert::candidates::Statement;
 use crate::model::{Decision, SweepId};
 use crate::watch::Job;
 use crate::watch::queue::Components;
@@ -75,4 +76,7 @@ pub trait Runner {
 
     /// Tells what could not be told before.
     async fn tell_waiting(&self);
+
+    /// Tells what is offered, or keeps it to be told; an error when not even that worked.
+    async fn tell_offered(&self, offered: Statement) -> Result<(), String>;
 }

@@ -38,7 +38,8 @@ impl Service<'_> {
     pub(super) fn heard(&mut self, wake: &WakeUp) -> Result<String, String> {
         let now = self.parts.clock.now();
         *self.wakeups.entry(wake.source.as_str().to_owned()).or_default() += 1;
-        tracing::debug!(source = wake.source.as_str(), force = wake.force, "woken");
+        let delivery = wake.delivery.as_deref();
+        tracing::debug!(source = wake.source.as_str(), force = wake.force, delivery, "woken");
         let profile = match wake.profile.as_deref().map(|name| Profile::from_str(name, false)) {
             None => self.parts.config.watch.profile,
             Some(Ok(profile)) => profile,
@@ -55,7 +56,9 @@ impl Service<'_> {
             return Ok("the service looks at its host".to_owned());
         }
         let reason = match wake.source {
-            Source::Hook => Reason::Hook { delivery: now.to_rfc3339() },
+            Source::Hook => {
+                Reason::Hook { delivery: delivery.map_or_else(|| now.to_rfc3339(), str::to_owned) }
+            }
             Source::Trigger => Reason::Trigger { by: "tollgate trigger".to_owned() },
             source => Reason::Trigger { by: source.as_str().to_owned() },
         };
@@ -90,6 +93,7 @@ impl Service<'_> {
         }
         self.tell_again(now);
         self.publish(now);
+        self.tell_offered(now);
         self.manager.alive();
         self.rest(now)
     }
@@ -272,7 +276,7 @@ impl Service<'_> {
     /// From time to time, what waits in the outbox.
     fn tell_again(&mut self, now: DateTime<Utc>) {
         let due = now >= self.last_errand + TELL_AGAIN || now < self.last_errand;
-        if !due || self.errand.is_some() || self.flight.task.is_some() {
+        if !due || self.errand.is_some() || self.notice.is_some() || self.flight.task.is_some() {
             return;
         }
         self.last_errand = now;

@@ -8,7 +8,8 @@ mod text;
 
 use crate::durable;
 use crate::model::format::SWEEP_FORMAT;
-use crate::model::{AcceptedBy, HostClass, Sweep, SweepId};
+use crate::model::{AcceptedBy, Fingerprint, HostClass, Sweep, SweepId};
+use serde::Deserialize;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -219,21 +220,42 @@ fn write(path: &Path, sweep: &Sweep) -> Result<PathBuf, StoreError> {
     Ok(path.to_owned())
 }
 
+/// What a sweep is of, without what it measured.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Head {
+    /// Its id.
+    pub sweep: SweepId,
+    /// Whose.
+    pub host_class: HostClass,
+    /// Its profile.
+    pub profile: String,
+    /// Whether it is of chosen cells only.
+    #[serde(default)]
+    pub partial: bool,
+    /// What the host was made of.
+    pub fingerprint: Fingerprint,
+}
+
+/// The head of a sweep's file. Passes over the samples without keeping them.
+pub fn head(path: &Path) -> Result<Head, StoreError> {
+    let text = fs::read_to_string(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+    serde_json::from_str(&text).map_err(|e| damaged(path, &e))
+}
+
+fn damaged(path: &Path, error: &serde_json::Error) -> StoreError {
+    StoreError::Damaged { path: path.to_owned(), line: error.line(), why: error.to_string() }
+}
+
 /// A sweep from any file, such as a recorded one.
 pub fn read(path: &Path) -> Result<Sweep, StoreError> {
     let text = fs::read_to_string(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-    let damaged = |e: &serde_json::Error| StoreError::Damaged {
-        path: path.to_owned(),
-        line: e.line(),
-        why: e.to_string(),
-    };
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| damaged(&e))?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| damaged(path, &e))?;
     match value["format"].as_u64() {
         Some(found) if found != u64::from(SWEEP_FORMAT) => {
             Err(StoreError::Format { path: path.to_owned(), found })
         }
         // From the text once more, so that an error has its line.
-        _ => serde_json::from_str(&text).map_err(|e| damaged(&e)),
+        _ => serde_json::from_str(&text).map_err(|e| damaged(path, &e)),
     }
 }
 

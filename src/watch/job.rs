@@ -38,7 +38,7 @@ pub enum Reason {
     },
     /// A signed hook asked.
     Hook {
-        /// What tells this delivery from others.
+        /// What tells this delivery from others: GitHub's `X-GitHub-Delivery`, or the time where there is none.
         delivery: String,
     },
     /// The baseline has too few sweeps to judge by.
@@ -119,7 +119,7 @@ mod tests {
             Reason::Change { changed },
             Reason::Schedule { name: "nightly".into() },
             Reason::Trigger { by: "tollgate trigger".into() },
-            Reason::Hook { delivery: "2026-11-25T12:00:00Z".into() },
+            Reason::Hook { delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into() },
             Reason::NoBaseline,
         ];
         assert_eq!(

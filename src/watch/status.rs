@@ -132,7 +132,7 @@ pub enum FinishedAs {
 }
 
 /// An upgrade that is offered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Of what.
     pub component: Component,

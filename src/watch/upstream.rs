@@ -29,8 +29,12 @@ pub struct Offer {
 #[error("the answer is not understood: {0}")]
 pub struct FeedError(String);
 
+/// Longest version that is one, bytes.
+const LONGEST: usize = 200;
+
 fn version(text: &str) -> Option<Version> {
-    text.starts_with(|c: char| c.is_ascii_digit()).then(|| text.parse().ok())?
+    let is_one = text.starts_with(|c: char| c.is_ascii_digit()) && text.len() <= LONGEST;
+    is_one.then(|| text.parse().ok())?
 }
 
 /// The newest release of Docker's engine, from the list of GitHub's API. Drafts and pre-releases are none.
@@ -141,6 +145,26 @@ pub fn candidates(source: &str, offers: &[Offer], now: &Components) -> Vec<Candi
     offers.iter().filter(newer).map(candidate).collect()
 }
 
+/// Whether a sweep of a host that was made of `then` measured what is offered: a host that was taken back has an upgrade
+/// before it that is no news. Of a package only the upstream version is compared, which is all that a component says of
+/// itself; another build of the version that is installed is therefore never called measured.
+pub fn is_measured(candidate: &Candidate, then: &Components) -> bool {
+    let own = |text: &str| match candidate.component {
+        Component::Kernel => upstream_of_kernel(text),
+        _ => text.to_owned(),
+    };
+    let Some(measured) = then.get(&candidate.component).map(|text| own(text)) else { return false };
+    let offered = upstream_of_package(&candidate.offered);
+    let installed = candidate.installed.as_deref().map(|text| upstream_of_package(&own(text)).to_owned());
+    offered == upstream_of_package(&measured) && installed.as_deref() != Some(offered)
+}
+
+/// `29.0.1` of `5:29.0.1-1~debian.12~bookworm`: no epoch and no revision (deb-version(7)).
+fn upstream_of_package(version: &str) -> &str {
+    let rest = version.split_once(':').map_or(version, |(_, rest)| rest);
+    rest.rsplit_once('-').map_or(rest, |(upstream, _)| upstream)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +260,33 @@ runc:
             [(Component::DockerEngine, "29.0.1".to_owned()), (Component::Kernel, "6.1.158".to_owned())],
             "what is not installed is no upgrade"
         );
+    }
+
+    #[test]
+    fn what_a_host_had_before_it_was_taken_back_is_measured() {
+        let of = |component, installed: &str, offered: &str| Candidate {
+            component,
+            installed: Some(installed.to_owned()),
+            offered: offered.to_owned(),
+            source: "x".to_owned(),
+            url: None,
+            seen_at: DateTime::from_timestamp(1_800_000_000, 0).expect("a time"),
+        };
+        let engine = |version: &str| Components::from([(Component::DockerEngine, version.to_owned())]);
+        let moby = of(Component::DockerEngine, "28.5.2", "29.0.1");
+        assert!(is_measured(&moby, &engine("29.0.1")));
+        assert!(!is_measured(&moby, &engine("28.5.2")) && !is_measured(&moby, &Components::new()));
+        let apt = of(Component::DockerEngine, "20.10.24+dfsg1-1+deb12u1", "26.1.5+dfsg1-9+b9");
+        assert!(is_measured(&apt, &engine("26.1.5+dfsg1")));
+        let rebuilt = of(Component::DockerEngine, "20.10.24+dfsg1-1+deb12u1", "20.10.24+dfsg1-1+deb12u2");
+        assert!(!is_measured(&rebuilt, &engine("20.10.24+dfsg1")), "a component does not tell its revision");
+        let ce =
+            of(Component::DockerEngine, "5:28.5.2-1~debian.12~bookworm", "5:29.0.1-1~debian.12~bookworm");
+        assert!(is_measured(&ce, &engine("29.0.1")));
+        let kernel = of(Component::Kernel, RUNNING, "6.1.158");
+        let newer = RUNNING.replace("6.1.153", "6.1.158");
+        assert!(is_measured(&kernel, &[(Component::Kernel, newer)].into()));
+        assert!(!is_measured(&kernel, &[(Component::Kernel, RUNNING.to_owned())].into()));
     }
 
     proptest! {

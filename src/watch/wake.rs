@@ -52,12 +52,19 @@ pub struct WakeUp {
     pub force: bool,
     /// Of which profile; the configured one when absent.
     pub profile: Option<String>,
+    /// What tells a hook's delivery from others: GitHub's `X-GitHub-Delivery`. None of other sources.
+    pub delivery: Option<String>,
 }
 
 impl WakeUp {
     /// One that only leads to a look.
     pub fn look(source: Source) -> Self {
-        Self { source, force: false, profile: None }
+        Self { source, force: false, profile: None, delivery: None }
+    }
+
+    /// A hook's, which only leads to a look, too.
+    pub fn hook(delivery: &str) -> Self {
+        Self { delivery: Some(delivery.to_owned()), ..Self::look(Source::Hook) }
     }
 }
 

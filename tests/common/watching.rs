@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tollgate::alert::candidates::Statement;
 use tollgate::config::Config;
 use tollgate::model::{Component, Decision, HostClass};
 use tollgate::notify::Clock;
 use tollgate::service::board::Board;
+use tollgate::service::follow::Feeds;
 use tollgate::service::host::{Host, Look};
 use tollgate::service::runner::{Order, Ran, Runner};
 use tollgate::service::{Asked, Parts, Service};
@@ -103,12 +105,18 @@ impl Host for FakeHost {
     }
 }
 
+/// A [`FakeRunner::deaf`] that never answers.
+pub const HANGS: &str = "hangs";
+
 /// Jobs that end as the test says, and when it says so.
 #[derive(Debug, Default)]
 pub struct FakeRunner {
     pub orders: Mutex<Vec<Order>>,
     pub given_up: Mutex<Vec<u64>>,
     pub told: Mutex<u32>,
+    pub offered: Mutex<Vec<Statement>>,
+    /// Why what is offered cannot be kept.
+    pub deaf: Mutex<Option<String>>,
     end: Mutex<Option<Ran>>,
 }
 
@@ -151,6 +159,15 @@ impl Runner for FakeRunner {
     async fn tell_waiting(&self) {
         *self.told.lock().expect("lock") += 1;
     }
+
+    async fn tell_offered(&self, offered: Statement) -> Result<(), String> {
+        let failure = self.deaf.lock().expect("lock").clone();
+        self.offered.lock().expect("lock").push(offered);
+        if failure.as_deref() == Some(HANGS) {
+            std::future::pending::<()>().await;
+        }
+        failure.map_or(Ok(()), Err)
+    }
 }
 
 /// Settings below a state directory, with more of `[watch]`.
@@ -167,11 +184,17 @@ pub struct Link {
     pub status: watch::Receiver<Arc<Status>>,
     pub wake: mpsc::Sender<WakeUp>,
     pub ask: mpsc::Sender<Asked>,
+    pub offers: watch::Sender<Feeds>,
 }
 
 impl Link {
     pub fn to(service: &Service<'_>) -> Self {
-        Self { status: service.status(), wake: service.waker(), ask: service.asker() }
+        Self {
+            status: service.status(),
+            wake: service.waker(),
+            ask: service.asker(),
+            offers: service.offers(),
+        }
     }
 
     /// Waits for a state of the service.
@@ -204,7 +227,8 @@ impl Link {
     /// As `tollgate trigger --always` does.
     pub async fn trigger(&self, profile: Option<&str>) -> Result<String, String> {
         let (answer, answered) = oneshot::channel();
-        let wake = WakeUp { source: Source::Trigger, force: true, profile: profile.map(str::to_owned) };
+        let profile = profile.map(str::to_owned);
+        let wake = WakeUp { source: Source::Trigger, force: true, profile, delivery: None };
         self.ask.send(Asked { wake, answer }).await.expect("the service runs");
         answered.await.expect("an answer")
     }

@@ -4,6 +4,7 @@
 //! that a run which dies between the two leaves work that the next one finishes without saying anything twice.
 
 mod board;
+pub mod candidates;
 mod open;
 
 pub use board::{Board, board};
@@ -12,7 +13,7 @@ use super::author::{User, by};
 use super::client::Client;
 use super::error::{GithubError, ReadError};
 use super::labels::{self, Label};
-use crate::alert::render::{Context, TemplateError, Templates, event_state, with_marker};
+use crate::alert::render::{Context, TemplateError, Templates, event_state};
 use crate::alert::{Action, Closing, Kind, Marker, Phase, Transition};
 use board::Issue;
 use reqwest::Method;
@@ -67,22 +68,25 @@ struct Comment {
 
 /// Makes our labels when they are missing. Without the permission they are made with the first issue, without colours.
 pub async fn ensure_labels(client: &Client) -> Result<(), GithubError> {
-    let label = |name: &str, color: &str, description: &str| Label {
-        name: name.to_owned(),
-        color: color.to_owned(),
-        description: description.to_owned(),
-    };
     let ours = [
         label(LABEL, "b60205", "Opened and closed by tollgate: the toll of Docker or KVM rose"),
         label(ACCEPT, "0e8a16", "The next sweep is accepted as the new regime, and the issue closed"),
     ];
-    match labels::ensure(client, &ours).await {
+    ensure(client, &ours).await
+}
+
+async fn ensure(client: &Client, labels: &[Label]) -> Result<(), GithubError> {
+    match labels::ensure(client, labels).await {
         Err(error) if matches!(error.status(), Some(403 | 404)) => {
             tracing::info!(%error, "labels are left to the first issue");
             Ok(())
         }
         result => result.map(|_| ()),
     }
+}
+
+fn label(name: &str, color: &str, description: &str) -> Label {
+    Label { name: name.to_owned(), color: color.to_owned(), description: description.to_owned() }
 }
 
 /// Does one thing that was decided from `board`.
@@ -94,7 +98,12 @@ pub async fn apply(
     context: &Context<'_>,
 ) -> Result<Applied, IssueError> {
     let Some(number) = action.number else {
-        return open::open(client, action, templates, context).await.map(Applied::Done);
+        let issue = templates.issue(action, context)?;
+        let identity = action.record.key.identity();
+        let same = |shown: &Issue, login: &str| {
+            shown.shown(login).is_some_and(|shown| shown.record.key.identity() == identity)
+        };
+        return Ok(open::open(client, &issue, LABEL, same).await.map(Applied::Done)?);
     };
     if let Some(comment) = templates.comment(action, context)? {
         match say(client, number, &comment, &event_state(action)).await {
@@ -104,7 +113,7 @@ pub async fn apply(
     }
     let mut change = json!({});
     if action.group.is_empty() && action.trouble.is_none() {
-        change["body"] = json!(with_marker(board.body(number), &action.record));
+        change["body"] = json!(Marker::of(&action.record).over(board.body(number)));
     } else {
         let issue = templates.issue(action, context)?;
         change["title"] = json!(issue.title);

@@ -187,7 +187,7 @@ impl Files {
         }
         if before {
             let name = path.file_name().expect("a name").to_string_lossy();
-            fs::write(path.with_file_name(format!(".{name}.{}.new", std::process::id())), "{\"half")?;
+            fs::write(path.with_file_name(format!(".{name}.00ff00ff00ff00ff.new")), "{\"half")?;
         }
         Err(io::Error::other("crash"))
     }

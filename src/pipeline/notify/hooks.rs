@@ -4,7 +4,7 @@ use super::telling::Telling;
 use super::{Notifier, NotifyError, Report};
 use crate::alert::payload;
 use crate::alert::render::title;
-use crate::alert::{Action, WebhookFormat};
+use crate::alert::{Action, Scope, WebhookFormat};
 use crate::notify::outbox::{Entry, Turn};
 use crate::notify::webhook::Webhook;
 use serde::{Deserialize, Serialize};
@@ -44,28 +44,43 @@ impl Notifier {
         url: Option<&str>,
     ) -> Result<(), NotifyError> {
         let delivery = payload::delivery(&action.record);
-        let names = self.policy.webhooks(&action.record.key.scope);
-        let hooks: Vec<&Hook> = self.hooks.iter().filter(|h| names.contains(&h.name.as_str())).collect();
-        if hooks.is_empty() || !telling.is_news(&delivery) {
+        let scope = &action.record.key.scope;
+        if self.hooks_of(scope).is_empty() || !telling.is_news(&delivery) {
             return Ok(());
         }
-        let (turn, result) = (telling.turn, &telling.job.result);
+        let result = &telling.job.result;
         let title = title(action, result);
-        for hook in hooks {
-            let name = &hook.name;
-            let route = format!("{ROUTE}{name}");
-            let waits = turn.pending(&route)?.jobs.iter().any(|e| e.job["delivery"] == delivery.as_str());
-            if waits {
+        let body = |format| payload::body(action, result, &title, url, format);
+        self.push_notices(telling.turn, scope, &delivery, body)?;
+        telling.keep()
+    }
+
+    /// The webhooks that a scope is routed to.
+    fn hooks_of(&self, scope: &Scope) -> Vec<&Hook> {
+        let names = self.policy.webhooks(scope);
+        self.hooks.iter().filter(|hook| names.contains(&hook.name.as_str())).collect()
+    }
+
+    /// Keeps a notice for every webhook that a scope is routed to; one that waits already is not kept twice. Whether there is
+    /// such a webhook.
+    pub(super) fn push_notices(
+        &self,
+        turn: &Turn<'_>,
+        scope: &Scope,
+        delivery: &str,
+        body: impl Fn(WebhookFormat) -> Value,
+    ) -> Result<bool, NotifyError> {
+        let hooks = self.hooks_of(scope);
+        for hook in &hooks {
+            let route = format!("{ROUTE}{}", hook.name);
+            if turn.pending(&route)?.jobs.iter().any(|e| e.job["delivery"] == delivery) {
                 continue;
             }
-            let notice = Notice {
-                delivery: delivery.clone(),
-                body: payload::body(action, result, &title, url, hook.format),
-            };
+            let notice = Notice { delivery: delivery.to_owned(), body: body(hook.format) };
             let value = serde_json::to_value(notice).map_err(NotifyError::Job)?;
             self.outbox.push(&route, value, self.clock.now())?;
         }
-        telling.keep()
+        Ok(!hooks.is_empty())
     }
 
     /// Sends the notices, each webhook's in order.

@@ -4,6 +4,7 @@
 //! the result and from what the tracker shows, so that a job that is done again after a crash finds its own work and
 //! does only the rest.
 
+mod candidates;
 mod github;
 mod hooks;
 mod local;
@@ -227,6 +228,7 @@ impl Notifier {
             }
         };
         self.results(&turn, fresh, &mut report).await?;
+        self.candidates(&turn, &mut report).await?;
         self.webhooks(&turn, &mut report).await?;
         Ok(report)
     }

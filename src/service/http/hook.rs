@@ -5,7 +5,7 @@ use super::app::App;
 use super::counts::Refusal;
 use crate::model::hex;
 use crate::notify::Secret;
-use crate::watch::{Source, WakeUp};
+use crate::watch::WakeUp;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -108,7 +108,7 @@ async fn wake(app: &App, delivery: &str, signature: &str) -> Outcome {
     });
     match kept.await {
         Ok(Ok(())) => {
-            room.send(WakeUp { source: Source::Hook, force: false, profile: None });
+            room.send(WakeUp::hook(delivery));
             Outcome::Woken
         }
         Ok(Err(error)) => {

@@ -147,7 +147,7 @@ async fn talk(mut stream: tokio::net::UnixStream, asker: &mpsc::Sender<Asked>) -
 
 async fn ask(wish: Wish, asker: &mpsc::Sender<Asked>) -> Reply {
     let (answer, answered) = oneshot::channel();
-    let wake = WakeUp { source: Source::Trigger, force: wish.always, profile: wish.profile };
+    let wake = WakeUp { source: Source::Trigger, force: wish.always, profile: wish.profile, delivery: None };
     if asker.try_send(Asked { wake, answer }).is_err() {
         return Reply::Refused("too many ask at once, or the service stops; try again".to_owned());
     }

@@ -77,12 +77,32 @@ impl Issue {
 
     /// The marker of its body, when it is one of an issue.
     pub(super) fn marker(&self) -> Option<Marker> {
-        Marker::read(self.body.as_deref()?).filter(|m| m.kind == Kind::Issue)
+        self.marker_of(Kind::Issue)
     }
 
-    /// The issue as the machine sees it, when it is one of ours. Anybody can paste a marker.
+    /// The marker of its body, when it is of this kind.
+    pub(super) fn marker_of(&self, kind: Kind) -> Option<Marker> {
+        Marker::read(self.body.as_deref()?).filter(|m| m.kind == kind)
+    }
+
+    /// Whether it is an issue that we opened. Anybody can paste a marker.
+    pub(super) fn is_by(&self, login: &str) -> bool {
+        self.pull_request.is_none() && by(self.user.as_ref(), login)
+    }
+
+    /// Why it is closed.
+    pub(super) fn reason(&self) -> Option<StateReason> {
+        match self.state_reason.as_deref() {
+            Some("completed") => Some(StateReason::Completed),
+            Some("not_planned") => Some(StateReason::NotPlanned),
+            Some("duplicate") => Some(StateReason::Duplicate),
+            _ => None,
+        }
+    }
+
+    /// The issue as the machine sees it, when it is one of ours.
     pub(super) fn shown(&self, login: &str) -> Option<ShownIssue> {
-        if self.pull_request.is_some() || !by(self.user.as_ref(), login) {
+        if !self.is_by(login) {
             return None;
         }
         let marker = self.marker()?;
@@ -93,12 +113,7 @@ impl Issue {
         Some(ShownIssue {
             number: self.number,
             open: self.is_open(),
-            reason: match self.state_reason.as_deref() {
-                Some("completed") => Some(StateReason::Completed),
-                Some("not_planned") => Some(StateReason::NotPlanned),
-                Some("duplicate") => Some(StateReason::Duplicate),
-                _ => None,
-            },
+            reason: self.reason(),
             closed_at: self.closed_at,
             accept: self.has(ACCEPT),
             state: marker.state,

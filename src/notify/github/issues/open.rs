@@ -1,30 +1,28 @@
 //! A new issue, which the next run must know again: by its author and its label.
 
 use super::board::Issue;
-use super::{Changed, IssueError, LABEL, PAGES};
-use crate::alert::Action;
-use crate::alert::render::{Context, Templates};
+use super::{Changed, PAGES};
+use crate::alert::render;
 use crate::notify::github::author::by;
 use crate::notify::github::client::Client;
 use crate::notify::github::error::{GithubError, WriteError};
 use reqwest::Method;
 use serde_json::json;
 
-/// Opens an issue, unless one with its key is open already: after a lost answer, or by another runner.
+/// Opens an issue, unless one of ours that is the same is open already: after a lost answer, or by another runner. `same` is
+/// asked with our login.
 pub(super) async fn open(
     client: &Client,
-    action: &Action<'_>,
-    templates: &Templates,
-    context: &Context<'_>,
-) -> Result<Changed, IssueError> {
-    let issue = templates.issue(action, context)?;
-    let identity = action.record.key.identity();
+    issue: &render::Issue,
+    label: &str,
+    same: impl Fn(&Issue, &str) -> bool,
+) -> Result<Changed, GithubError> {
     let path = client.repo("issues");
-    let body = json!({ "title": issue.title, "body": issue.body, "labels": [LABEL] });
+    let body = json!({ "title": issue.title, "body": issue.body, "labels": [label] });
     let mut again = false;
     let step = async || {
         if std::mem::replace(&mut again, true)
-            && let Some(found) = find_open(client, &identity).await?
+            && let Some(found) = find_open(client, label, &same).await?
         {
             return Ok(found);
         }
@@ -36,13 +34,13 @@ pub(super) async fn open(
         Ok(opened)
     };
     let opened = client.settle(step).await?;
-    let trouble = is_known_again(client, &opened).await?;
+    let trouble = is_known_again(client, &opened, label).await?;
     Ok(Changed { number: opened.number, url: opened.html_url, trouble })
 }
 
 /// What keeps the next run from knowing the issue again, after mending what can be mended. In this run nothing is opened
 /// twice: the author is believed, and the label set.
-async fn is_known_again(client: &Client, opened: &Issue) -> Result<Option<String>, GithubError> {
+async fn is_known_again(client: &Client, opened: &Issue, label: &str) -> Result<Option<String>, GithubError> {
     let login = client.login().await?.to_owned();
     if let Some(author) = opened.user.as_ref().filter(|user| !by(Some(*user), &login)) {
         client.is_called(author.login());
@@ -54,25 +52,28 @@ async fn is_known_again(client: &Client, opened: &Issue) -> Result<Option<String
             author.login()
         )));
     }
-    if opened.has(LABEL) {
+    if opened.has(label) {
         return Ok(None);
     }
     // GitHub drops the labels of those who may open issues and not label them.
     let path = client.repo(&format!("issues/{}/labels", opened.number));
-    match client.write(Method::POST, &path, &json!({ "labels": [LABEL] })).await {
+    match client.write(Method::POST, &path, &json!({ "labels": [label] })).await {
         Ok(_) => Ok(None),
         Err(error) => Ok(Some(format!(
-            "{} has no label {LABEL}, by which the next run would know it: {error}",
+            "{} has no label {label}, by which the next run would know it: {error}",
             opened.html_url
         ))),
     }
 }
 
-/// The oldest open issue of ours that is about the same.
-async fn find_open(client: &Client, identity: &str) -> Result<Option<Issue>, GithubError> {
+/// The oldest open issue of ours that is the same.
+async fn find_open(
+    client: &Client,
+    label: &str,
+    same: impl Fn(&Issue, &str) -> bool,
+) -> Result<Option<Issue>, GithubError> {
     let login = client.login().await?;
-    let query = [("labels", LABEL), ("state", "open")];
+    let query = [("labels", label), ("state", "open")];
     let listed: Vec<Issue> = client.get_all(&client.repo("issues"), &query, PAGES).await?;
-    let same = |i: &Issue| i.shown(login).is_some_and(|shown| shown.record.key.identity() == identity);
-    Ok(listed.into_iter().filter(same).min_by_key(|i| i.number))
+    Ok(listed.into_iter().filter(|issue| same(issue, login)).min_by_key(|i| i.number))
 }
