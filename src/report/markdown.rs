@@ -21,6 +21,9 @@ pub fn gate_markdown(result: &GateResult) -> String {
     let judgement = &result.judgement;
     let mut page = Page::default();
     page.answer(&answer::of_gate(result));
+    if let Some(lead) = answer::lead(result) {
+        page.paragraph(&format!("{}.", clean::markdown(&lead)));
+    }
     if let Some(warning) = view::emulation(result) {
         page.paragraph(&format!("> **Note:** {}", clean::markdown(&warning)));
     }

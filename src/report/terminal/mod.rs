@@ -37,6 +37,9 @@ const OPEN_SHOWN: usize = 8;
 pub fn gate_table(result: &GateResult, past: Option<&Past>, style: TerminalStyle) -> String {
     let mut out = Sheet::new(style);
     out.answer(&answer::of_gate(result));
+    if let Some(lead) = answer::lead(result) {
+        out.wrapped("", &lead, Ink::Plain);
+    }
     if let Some(sweep) = &result.sweep {
         let profile = clean::name(&result.profile);
         out.wrapped(
