@@ -50,6 +50,6 @@ impl FakeEngine {
 
     /// It is upgraded.
     pub fn becomes(&self, version: &str) {
-        *self.0.lock().expect("lock") = version.to_owned();
+        version.clone_into(&mut self.0.lock().expect("lock"));
     }
 }

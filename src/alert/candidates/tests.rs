@@ -286,7 +286,7 @@ fn the_toll_of_an_environment_is_the_median_over_its_metrics() {
     assert_eq!(docker.metrics, 3);
     assert!((docker.median_pct - tolls[2]).abs() < 1e-9, "{docker:?}");
     let network = docker.families[&Family::Network];
-    assert!((network - (tolls[0] + tolls[1]) / 2.0).abs() < 1e-9, "{docker:?}");
+    assert!((network - f64::midpoint(tolls[0], tolls[1])).abs() < 1e-9, "{docker:?}");
 }
 
 fn any_candidate() -> impl Strategy<Value = Candidate> {

@@ -20,15 +20,15 @@ pub const NAMES: [&str; 2] = ["candidates.md.j2", "candidates-comment.md.j2"];
 struct View<'a> {
     transition: &'static str,
     host_class: &'a str,
-    candidates: Vec<Offered>,
-    joined: Vec<Offered>,
+    candidates: Vec<Row>,
+    joined: Vec<Row>,
     left: Vec<Gone>,
     standing: Option<Standing<'a>>,
     duplicate_of: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct Offered {
+struct Row {
     component: &'static str,
     installed: String,
     offered: String,
@@ -62,7 +62,7 @@ struct Toll {
     families: String,
 }
 
-impl Offered {
+impl Row {
     fn of(candidate: &Candidate) -> Self {
         Self {
             component: candidate.component.as_str(),
@@ -138,8 +138,8 @@ fn view<'a>(action: &'a Action, statement: &'a Statement) -> View<'a> {
     View {
         transition: action.transition.as_str(),
         host_class: statement.host_class.as_str(),
-        candidates: Offered::all(&action.memory.candidates),
-        joined: Offered::all(&action.joined),
+        candidates: Row::all(&action.memory.candidates),
+        joined: Row::all(&action.joined),
         left: action.left.iter().map(Gone::of).collect(),
         standing: statement.standing.as_ref().map(Standing::of),
         duplicate_of: match action.transition {

@@ -131,7 +131,7 @@ impl Notifier {
         let statement = telling.kept.statement.clone();
         match issues::apply(client, board, action, &self.templates, &statement).await? {
             Applied::Gone => {
-                report.silent.push("the issue about candidates was deleted meanwhile".to_owned())
+                report.silent.push("the issue about candidates was deleted meanwhile".to_owned());
             }
             Applied::Overtaken => return Ok(true),
             Applied::Done(changed) => {
