@@ -16,29 +16,44 @@ const TIMEOUT_S: u64 = 180;
 /// How long the first answer may take.
 const HELLO: Duration = Duration::from_secs(10);
 
+fn unavailable(reason: String) -> Unavailable {
+    Unavailable { reason, remedy: "install and start Docker, or run `tollgate provision`".to_owned() }
+}
+
 /// Connects to the engine at `socket` and agrees on an API version. `Err` says what to do.
 pub async fn connect(socket: &Path) -> Result<Docker, Unavailable> {
-    let unavailable = |reason: String| Unavailable {
-        reason,
-        remedy: "install and start Docker, or run `tollgate provision`".to_owned(),
-    };
+    let docker = open(socket)?;
+    answered(socket, docker.clone().negotiate_version()).await
+}
+
+fn open(socket: &Path) -> Result<Docker, Unavailable> {
     let shown = socket.display();
     if !socket.exists() {
         return Err(unavailable(format!("there is no Docker engine: {shown} does not exist")));
     }
-    let docker =
-        Docker::connect_with_socket(&socket.to_string_lossy(), TIMEOUT_S, bollard::API_DEFAULT_VERSION)
-            .map_err(|e| unavailable(format!("no Docker engine at {shown}: {e}")))?;
-    match tokio::time::timeout(HELLO, docker.negotiate_version()).await {
-        Ok(Ok(docker)) => Ok(docker),
+    Docker::connect_with_socket(&socket.to_string_lossy(), TIMEOUT_S, bollard::API_DEFAULT_VERSION)
+        .map_err(|e| unavailable(format!("no Docker engine at {shown}: {e}")))
+}
+
+/// The first answer, in time.
+async fn answered<T>(
+    socket: &Path,
+    answer: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<T, Unavailable> {
+    let shown = socket.display();
+    match tokio::time::timeout(HELLO, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(e)) => Err(unavailable(format!("the Docker engine at {shown} does not answer: {e}"))),
         Err(_) => Err(unavailable(format!("the Docker engine at {shown} does not answer within {HELLO:?}"))),
     }
 }
 
-/// Adds the engine's components and context to a fingerprint. Nothing is added when the engine does not answer.
-pub async fn describe(docker: &Docker, fingerprint: &mut Fingerprint) -> Result<(), EnvironmentError> {
-    let version = docker.version().await?;
+/// Adds the components and context of the engine at `socket` to a fingerprint. Nothing is added when the engine does not answer.
+pub async fn describe(socket: &Path, fingerprint: &mut Fingerprint) -> Result<(), Unavailable> {
+    let docker = open(socket)?;
+    // Both at once, and no version agreed on before: each takes the engine 10 to 15 ms, and all versions know both.
+    let asked = async { tokio::try_join!(docker.version(), docker.info()) };
+    let (version, info) = answered(socket, asked).await?;
     for part in version.components.unwrap_or_default() {
         let component = match part.name.to_lowercase().as_str() {
             "engine" => Component::DockerEngine,
@@ -48,7 +63,6 @@ pub async fn describe(docker: &Docker, fingerprint: &mut Fingerprint) -> Result<
         };
         fingerprint.components.insert(component, part.version);
     }
-    let info = docker.info().await?;
     if let Some(driver) = info.driver {
         let status = info.driver_status.unwrap_or_default();
         let backing = status
