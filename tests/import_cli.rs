@@ -131,3 +131,47 @@ fn a_wrong_line_is_named_and_nothing_is_written() {
     );
     assert!(text(&nothing).contains("no result of fio in it"), "{}", text(&nothing));
 }
+
+/// A stored sweep below `dir`.
+fn stored(dir: &Path) {
+    let store = dir.join("state/sweeps");
+    std::fs::create_dir_all(&store).expect("made");
+    let sweep = Recorded { hour: 3, engine: "26.1.5", nat: 1.0 };
+    std::fs::write(store.join(format!("{}.json", recorded::id(3))), sweep.sweep().to_string())
+        .expect("written");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_and_back_is_the_same_csv() {
+    let dir = tempfile::tempdir().expect("a directory");
+    stored(dir.path());
+    for args in [
+        &["export", "--output", "a.csv"][..],
+        &["export", "--format", "parquet", "--output", "a.parquet"],
+        &["import", "--format", "parquet", "a.parquet", "--output", "b.csv"],
+    ] {
+        let ran = run(dir.path(), args);
+        assert_eq!(ran.status.code(), Some(0), "{args:?}: {}", text(&ran));
+    }
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("written");
+    assert_eq!(read("a.csv"), read("b.csv"));
+    let piped = run(dir.path(), &["export", "--format", "parquet"]);
+    assert_eq!(piped.stdout, std::fs::read(dir.path().join("a.parquet")).expect("written"));
+    let wrong = run(dir.path(), &["import", "--format", "parquet", "a.csv", "--output", "c.csv"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong));
+    assert!(text(&wrong).contains("a.csv: not readable as Parquet") && !dir.path().join("c.csv").exists());
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn without_the_feature_parquet_says_how_to_get_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    stored(dir.path());
+    for args in [&["export", "--format", "parquet"][..], &["import", "--format", "parquet", "x.parquet"]] {
+        let ran = run(dir.path(), args);
+        assert_eq!(ran.status.code(), Some(2), "{}", text(&ran));
+        assert!(text(&ran).contains("cargo build --release --features parquet"), "{}", text(&ran));
+        assert!(ran.stdout.is_empty());
+    }
+}

@@ -50,6 +50,10 @@ Examples: tollgate import --format fio-json --environment docker --host-class la
           tollgate import --format samples before.csv after.csv --output all.csv
 A wrong line is named, and then nothing is written.";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples: tollgate export SWEEP --output sweep.csv
+          tollgate export --format parquet --output sweep.parquet";
+
 const WATCH_EXAMPLES: &str = "\
 Examples: tollgate watch --check-config
           tollgate watch --state /var/lib/tollgate --log-format json
@@ -133,8 +137,8 @@ pub enum Command {
     /// Makes a samples CSV of what tools printed elsewhere
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
-    /// Makes a samples CSV of measured sweeps
-    #[command(after_help = "Example: tollgate export SWEEP --output sweep.csv")]
+    /// Makes a samples CSV of measured sweeps, or Parquet
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
     /// Lists, shows, accepts and rejects baselines
     #[command(subcommand, after_help = "Example: tollgate baseline list")]
@@ -368,26 +372,50 @@ pub enum Reference {
     Rc25482,
 }
 
-/// What `import` reads: a tool's output, or (none) what is a samples CSV already.
+/// What `import` reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImportFormat(pub Option<Tool>);
+pub enum ImportFormat {
+    /// What is a samples CSV already.
+    Samples,
+    /// The same as Parquet.
+    Parquet,
+    /// What a tool printed.
+    Tool(Tool),
+}
 
 impl ValueEnum for ImportFormat {
     fn value_variants<'a>() -> &'a [Self] {
         static ALL: LazyLock<Vec<ImportFormat>> = LazyLock::new(|| {
-            let tools = Tool::value_variants().iter().copied().map(Some);
-            std::iter::once(None).chain(tools).map(ImportFormat).collect()
+            let tools = Tool::value_variants().iter().copied().map(ImportFormat::Tool);
+            [ImportFormat::Samples, ImportFormat::Parquet].into_iter().chain(tools).collect()
         });
         &ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        match self.0 {
-            Some(tool) => tool.to_possible_value(),
-            None => Some(PossibleValue::new("samples").help("Samples CSV, several files into one")),
+        match self {
+            Self::Samples => Some(PossibleValue::new("samples").help("Samples CSV, several files into one")),
+            Self::Parquet => Some(PossibleValue::new("parquet").help(PARQUET_HELP)),
+            Self::Tool(tool) => tool.to_possible_value(),
         }
     }
 }
+
+/// How `export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Samples CSV.
+    Csv,
+    #[value(help = PARQUET_HELP)]
+    /// Parquet, for pandas and `DuckDB`.
+    Parquet,
+}
+
+const PARQUET_HELP: &str = if cfg!(feature = "parquet") {
+    "Samples as Parquet, for pandas and DuckDB"
+} else {
+    "Samples as Parquet; not in this build (cargo feature parquet)"
+};
 
 /// Of `import`.
 #[derive(Debug, Args)]
@@ -421,6 +449,9 @@ pub struct ExportArgs {
     /// The sweeps [default: the newest measured one]
     #[arg(value_name = "SWEEP")]
     pub sweeps: Vec<SweepId>,
+    /// How they are written
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    pub format: ExportFormat,
     /// Where to [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -1,29 +1,33 @@
-//! `import` and `export`: what tools printed, and measured sweeps, as samples CSVs.
+//! `import` and `export`: what tools printed, and measured sweeps, as files of samples.
 
-use super::args::{ExportArgs, ImportArgs};
-use super::{Failure, compare, output};
+use super::args::{ExportArgs, ExportFormat, ImportArgs, ImportFormat};
+use super::{Failure, compare, output, parquet};
 use crate::config::Config;
 use crate::exit::Outcome;
 use crate::import::{Import, Map, Origin, Tool};
 use crate::model::SweepSamples;
 use crate::{samples, wiring};
 use chrono::Utc;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Reads every file before it writes anything: nothing is half imported.
 pub fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
-    let sweeps = match args.format.0 {
-        Some(tool) => vec![of_tool(tool, args)?],
-        None => of_samples(&args.files)?,
+    let sweeps = match args.format {
+        ImportFormat::Tool(tool) => vec![of_tool(tool, args)?],
+        ImportFormat::Samples => of_samples(&args.files, compare::read_samples)?,
+        ImportFormat::Parquet => of_samples(&args.files, parquet::read)?,
     };
     output::deliver(args.output.as_deref(), &samples::write(&sweeps))?;
     Ok(Outcome::Done)
 }
 
-fn of_samples(files: &[PathBuf]) -> Result<Vec<SweepSamples>, Failure> {
+fn of_samples(
+    files: &[PathBuf],
+    read: fn(&Path) -> Result<Vec<SweepSamples>, Failure>,
+) -> Result<Vec<SweepSamples>, Failure> {
     let mut sweeps: Vec<SweepSamples> = Vec::new();
     for path in files {
-        for sweep in compare::read_samples(path)? {
+        for sweep in read(path)? {
             if sweeps.iter().any(|known| known.sweep == sweep.sweep) {
                 let why = format!("sweep {} is in two of the files; leave one out", sweep.sweep);
                 return Err(Failure::usage(format!("{}: {why}", path.display())));
@@ -61,14 +65,21 @@ fn of_tool(tool: Tool, args: &ImportArgs) -> Result<SweepSamples, Failure> {
     import.finish(Utc::now()).map_err(Failure::usage)
 }
 
-/// Measured sweeps as one samples CSV.
+/// Measured sweeps as one file of samples.
 pub fn export(config: &Config, args: &ExportArgs) -> Result<Outcome, Failure> {
+    if args.format == ExportFormat::Parquet {
+        // Fails before it reads.
+        parquet::check(args.output.as_deref())?;
+    }
     let store = wiring::store(config);
     let ids = if args.sweeps.is_empty() { vec![compare::newest(config)?] } else { args.sweeps.clone() };
     let mut sweeps = Vec::new();
     for id in &ids {
         sweeps.push(SweepSamples::from(&store.load(id)?));
     }
-    output::deliver(args.output.as_deref(), &samples::write(&sweeps))?;
+    match args.format {
+        ExportFormat::Csv => output::deliver(args.output.as_deref(), &samples::write(&sweeps))?,
+        ExportFormat::Parquet => parquet::write(&sweeps, args.output.as_deref())?,
+    }
     Ok(Outcome::Done)
 }

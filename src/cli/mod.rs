@@ -14,6 +14,7 @@ mod list;
 mod manual;
 mod notify;
 mod output;
+mod parquet;
 mod progress;
 mod screen;
 mod watch;

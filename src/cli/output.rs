@@ -40,8 +40,12 @@ fn wants_colour(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) 
 
 /// Prints a result. A reader that has gone away (a pipe to `head`) is no failure.
 pub fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::host(format!("standard output: {e}")))
         }
@@ -56,15 +60,24 @@ pub fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 
 /// Writes a report whole or not at all.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    crate::durable::write(path, text.as_bytes(), 0o644)
+    write_bytes(path, text.as_bytes())
+}
+
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    crate::durable::write(path, bytes, 0o644)
         .map_err(|e| Failure::host(format!("{} cannot be written: {e}", path.display())))
 }
 
 /// Writes a report into a file, or prints it where no file is named.
 pub fn deliver(path: Option<&Path>, text: &str) -> Result<(), Failure> {
+    deliver_bytes(path, text.as_bytes())
+}
+
+/// The same of what is no text.
+pub fn deliver_bytes(path: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
     match path {
-        Some(path) => write(path, text),
-        None => print(text),
+        Some(path) => write_bytes(path, bytes),
+        None => print_bytes(bytes),
     }
 }
 

@@ -55,7 +55,7 @@ impl Shown {
         let now = Instant::now();
         if at_once || state.drawn.is_none_or(|drawn| now.duration_since(drawn) >= OFTEN) {
             state.drawn = Some(now);
-            let (columns, rows) = self.screen.size();
+            let (columns, rows) = Screen::size();
             self.screen.show(state.display.lines(self.began.elapsed(), columns, rows));
         }
     }

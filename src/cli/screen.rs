@@ -30,7 +30,7 @@ impl Screen {
         if lines.is_empty() {
             return write();
         }
-        put(&erased(&lines, self.size().0));
+        put(&erased(&lines, Self::size().0));
         let done = write();
         put(&painted(&lines));
         done
@@ -40,12 +40,12 @@ impl Screen {
     /// them fewer than its rows.
     pub fn show(&self, new: Vec<String>) {
         let Some(mut lines) = self.lines() else { return };
-        put(&(erased(&lines, self.size().0) + &painted(&new)));
+        put(&(erased(&lines, Self::size().0) + &painted(&new)));
         *lines = new;
     }
 
-    /// Columns and rows.
-    pub fn size(&self) -> (usize, usize) {
+    /// Columns and rows of this process's terminal.
+    pub fn size() -> (usize, usize) {
         let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
         let known = size.filter(|s| s.ws_col > 0 && s.ws_row > 0);
         known.map_or((80, 24), |s| (s.ws_col.into(), s.ws_row.into()))
@@ -134,8 +134,7 @@ mod tests {
                     '\r' => self.at.1 = 0,
                     '\n' => self.newline(),
                     '\u{1b}' => {
-                        let code: String =
-                            chars.by_ref().skip(1).take_while(|c| c.is_ascii_digit()).collect();
+                        let code: String = chars.by_ref().skip(1).take_while(char::is_ascii_digit).collect();
                         if code.is_empty() {
                             self.rows.truncate(self.at.0 + 1);
                             self.rows[self.at.0].truncate(self.at.1);

@@ -3,12 +3,16 @@
 
 mod error;
 mod guess;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parse;
 mod table;
 mod write;
 
 pub use error::SamplesError;
 pub use guess::{family_of, info_of, is_tail};
+#[cfg(feature = "parquet")]
+pub use parquet::{ParquetSamplesError, from_parquet, to_parquet};
 pub use parse::{parse, parse_until};
 pub use write::write;
 

@@ -37,7 +37,7 @@ pub fn write(sweeps: &[SweepSamples]) -> String {
 }
 
 /// The shortest text that reads back as the same number; an exponent only where a plain number would be long.
-fn decimal(value: f64) -> String {
+pub(super) fn decimal(value: f64) -> String {
     let size = value.abs();
     if value.is_finite() && size > 0.0 && !(1e-6..1e15).contains(&size) {
         format!("{value:e}")

@@ -2,15 +2,16 @@
 
 use maud::{Markup, html};
 
-const WIDTH: f64 = 480.0;
-const LEFT: f64 = 104.0;
-const RIGHT: f64 = 88.0;
+const WIDTH: f64 = 400.0;
+const LEFT: f64 = 94.0;
+/// Of a letter of a label, about.
+const LETTER: f64 = 6.2;
 const TOP: f64 = 24.0;
 const HEADING: f64 = 24.0;
-const BAR: f64 = 9.0;
+const BAR: f64 = 11.0;
 const ROW: f64 = 2.0 * BAR + 8.0;
 /// Ticks are at least so far apart.
-const APART: f64 = 40.0;
+const APART: f64 = 44.0;
 
 /// Tolls that may have a tick: percent.
 const TICKS: [f64; 12] = [-75.0, -50.0, -20.0, 0.0, 25.0, 50.0, 100.0, 200.0, 400.0, 900.0, 1900.0, 4900.0];
@@ -54,21 +55,24 @@ pub(super) struct Group {
 struct Axis {
     low: f64,
     high: f64,
+    /// Room for the longest label, right of everything.
+    right: f64,
 }
 
 impl Axis {
     fn over(groups: &[Group]) -> Self {
         let bars = groups.iter().flat_map(|g| &g.rows).flat_map(|r| [&r.then, &r.now]).flatten();
+        let longest = bars.clone().map(|b| b.label.chars().count()).max().unwrap_or(0);
         let ends =
             bars.flat_map(|b| [b.toll, b.range.map_or(b.toll, |r| r[0]), b.range.map_or(b.toll, |r| r[1])]);
         let logs = ends.map(log).filter(|x| x.is_finite());
         let (low, high) = logs.fold((log(-5.0), log(30.0)), |(l, h), x| (l.min(x), h.max(x)));
-        Self { low, high }
+        Self { low, high, right: 8.0 + LETTER * longest as f64 }
     }
 
     fn x(self, toll: f64) -> f64 {
         let share = (log(toll) - self.low) / (self.high - self.low);
-        LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
+        LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - self.right)
     }
 
     /// From native outwards, those that have room.
@@ -150,9 +154,9 @@ fn draw_bar(axis: Axis, bar: &Bar, class: &str, y: f64) -> Markup {
             title { (bar.says) }
             rect x=(px(from)) y=(px(y)) width=(px((to - from).max(1.0))) height=(px(BAR)) {}
             @if let Some([a, b]) = range {
-                path d={ "M" (px(a)) " " (px(middle)) "H" (px(b)) "M" (px(a)) " " (px(y + 1.5)) "v6M" (px(b)) " " (px(y + 1.5)) "v6" } {}
+                path d={ "M" (px(a)) " " (px(middle)) "H" (px(b)) "M" (px(a)) " " (px(y + 1.5)) "v8M" (px(b)) " " (px(y + 1.5)) "v8" } {}
             }
-            text x=(px(right + 5.0)) y=(px(y + BAR - 0.5)) { (minus(&bar.label)) }
+            text x=(px(right + 5.0)) y=(px(y + BAR - 1.5)) { (minus(&bar.label)) }
         }
     }
 }
@@ -161,9 +165,9 @@ fn draw_bar(axis: Axis, bar: &Bar, class: &str, y: f64) -> Markup {
 mod tests {
     use super::*;
 
-    fn bar(toll: f64) -> Option<Bar> {
+    fn bar(toll: f64) -> Bar {
         let label = crate::report::number::toll(toll);
-        Some(Bar { toll, range: None, label, says: String::new() })
+        Bar { toll, range: None, label, says: String::new() }
     }
 
     fn group(rows: &[(Option<Bar>, Option<Bar>)]) -> Group {
@@ -177,19 +181,20 @@ mod tests {
 
     #[test]
     fn twice_is_as_far_from_native_as_half_and_ticks_do_not_touch() {
-        let groups = [group(&[(bar(100.0), bar(-50.0))]), group(&[(bar(1581.0), None)])];
+        let groups = [group(&[(Some(bar(100.0)), Some(bar(-50.0)))]), group(&[(Some(bar(1581.0)), None)])];
         let axis = Axis::over(&groups);
         let (up, down) = (axis.x(100.0) - axis.x(0.0), axis.x(0.0) - axis.x(-50.0));
         assert!((up - down).abs() < 1e-9, "{up} {down}");
         let mut at: Vec<f64> = axis.ticks().into_iter().map(|t| axis.x(t)).collect();
         at.sort_by(f64::total_cmp);
         assert!(at.len() >= 4 && at.windows(2).all(|w| w[1] - w[0] >= APART), "{at:?}");
-        assert!((axis.x(1581.0) - (WIDTH - RIGHT)).abs() < 1e-9, "the largest fills the width");
+        assert!((axis.x(1581.0) - (WIDTH - axis.right)).abs() < 1e-9, "the largest fills the width");
     }
 
     #[test]
     fn what_was_not_measured_has_no_bar() {
-        let drawn = draw("Redis", &[group(&[(bar(28.0), None), (None, bar(-3.0))])]).into_string();
+        let drawn =
+            draw("Redis", &[group(&[(Some(bar(28.0)), None), (None, Some(bar(-3.0)))])]).into_string();
         assert_eq!(drawn.matches("<rect").count(), 2);
         assert!(drawn.contains(">+28 %<") && drawn.contains(">−3.0 %<"), "{drawn}");
         assert!(drawn.contains("aria-label=\"Redis\""));

@@ -1,4 +1,4 @@
-//! A sweep beside RC25482 as a page: the study's two tables, and its figures of network, fio, Redis and MySQL as bars of tolls
+//! A sweep beside RC25482 as a page: the study's two tables, and its figures of network, fio, Redis and `MySQL` as bars of tolls
 //! with their numbers below. 2014 and today stand side by side everywhere; their hosts differ, so that only tolls compare.
 
 use super::bars::{self, Bar, Group, Row};
@@ -147,32 +147,29 @@ impl Beside<'_> {
     fn caption(&self, facts: &[&Fact]) -> String {
         let mut sources: Vec<&str> = facts.iter().map(|f| f.source).collect();
         sources.dedup();
-        let trials = facts.iter().flat_map(|f| then_n(f));
-        let rounds =
-            facts.iter().filter_map(|f| self.today(f, NATIVE)).map(|t| t.n).chain(self.rounds(facts));
-        let then = span(trials.collect())
-            .map(|n| format!(", n = {n}"))
-            .unwrap_or_else(|| ", n not given".to_owned());
-        let now = span(rounds.collect()).map_or_else(|| "not measured".to_owned(), |n| format!("{n} rounds"));
+        let trials: Vec<u32> = facts.iter().flat_map(|f| then_n(f)).collect();
+        let rounds = self.rounds(facts);
+        let then = span(&trials).map_or_else(|| ", n not given".to_owned(), |n| format!(", n = {n}"));
+        let now = span(&rounds).map_or_else(|| "not measured".to_owned(), |n| format!("{n} rounds"));
         let emulation =
             view::emulation(self.result).map(|warning| format!(" {warning}.")).unwrap_or_default();
         format!("2014: {}{then}. Today: {now}.{emulation}", sources.join(" and "))
     }
 
     fn rounds(&self, facts: &[&Fact]) -> Vec<u32> {
-        let of = |f: &&Fact| {
-            ENVIRONMENTS.map(|c| self.today(f, c).map(|t| t.n)).into_iter().flatten().collect::<Vec<_>>()
-        };
-        facts.iter().flat_map(of).collect()
+        let columns = || std::iter::once(NATIVE).chain(ENVIRONMENTS);
+        facts.iter().flat_map(|f| columns().filter_map(|c| self.today(f, c))).map(|today| today.n).collect()
     }
 
     fn groups(&self, facts: &[&Fact]) -> Vec<Group> {
         let row = |fact: &Fact, column: Column| {
-            let row = Row {
-                environment: self.label(column),
-                then: then_bar(fact, column),
-                now: self.today(fact, column).and_then(|t| now_bar(&t, &self.label(column))),
-            };
+            let (then, now) = (
+                then_bar(fact, column),
+                self.today(fact, column).and_then(|t| now_bar(&t, &self.label(column))),
+            );
+            // What only 2014 measured was no emulator's.
+            let environment = if now.is_some() { self.label(column) } else { column.now.to_owned() };
+            let row = Row { environment, then, now };
             (row.then.is_some() || row.now.is_some()).then_some(row)
         };
         let group = |fact: &&Fact| Group {
@@ -236,7 +233,7 @@ fn then_n(fact: &Fact) -> Vec<u32> {
 }
 
 /// `10`, `6 to 40`; none of none.
-fn span(numbers: Vec<u32>) -> Option<String> {
+fn span(numbers: &[u32]) -> Option<String> {
     let (low, high) = (numbers.iter().min()?, numbers.iter().max()?);
     Some(if low == high { low.to_string() } else { format!("{low} to {high}") })
 }

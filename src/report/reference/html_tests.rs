@@ -10,8 +10,11 @@ fn rounds(middle: f64) -> Vec<f64> {
     [0.99, 1.0, 1.02, 1.0, 0.97].iter().map(|f| middle * f).collect()
 }
 
-/// A result and its sweep of `workload, case, metric, unit, native, tolls of docker, docker+nat, kvm`.
-fn measured(rows: &[(&str, &str, &str, &str, f64, [Option<f64>; 3])]) -> (GateResult, Sweep) {
+/// Workload, case, metric, unit, native, tolls of docker, docker+nat, kvm.
+type Measured = (&'static str, &'static str, &'static str, &'static str, f64, [Option<f64>; 3]);
+
+/// A result and its sweep.
+fn measured(rows: &[Measured]) -> (GateResult, Sweep) {
     let mut result = GateResult { cells: Vec::new(), ..fixtures::small_regression() };
     let started_at: DateTime<Utc> = result.started_at.expect("a time");
     let mut sweep = Sweep {
