@@ -219,6 +219,10 @@ async fn an_upgrade_of_the_engine_makes_one_job_that_names_what_changed() {
     let fake = FakeGitHub::start();
 
     let (engine, old) = place.start(Path::new("/"));
+    assert!(
+        processes(&place.dir).len() > 1,
+        "dockerd and containerd carry the mark that is looked for below"
+    );
     let mut service = Service::start(dir.path(), &fake, &place);
     let first = service.until_finished(1);
     assert_eq!(first["finished"][0]["job"]["reason"]["why"], "no-baseline", "nothing was measured here");

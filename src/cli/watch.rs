@@ -10,7 +10,7 @@ use crate::model::GateResult;
 use crate::notify::{Clock as _, Secret, SystemClock};
 use crate::pipeline::accept::AcceptRequest;
 use crate::pipeline::notify::{self as telling, Notifier, accept_requests};
-use crate::pipeline::{self, policy};
+use crate::pipeline::{self, candidates, policy};
 use crate::service::dispatch::Dispatch;
 use crate::service::host::{Host as _, ThisHost};
 use crate::service::local::{Local, Voice};
@@ -55,7 +55,7 @@ pub async fn watch(
                 return check(&config, &format!("repository    {}", client.repository()));
             }
             let class = pipeline::host_class(&config);
-            serve(&config, &Dispatch { client, class, config: &config, voice: &voice }, cancel).await
+            serve(&config, &Dispatch { client, class, voice: &voice }, cancel).await
         }
         WatchMode::Local => {
             let voice = Speaker::new(&config, &job)?;
@@ -237,12 +237,13 @@ impl Voice for Speaker<'_> {
         self.flush(None).await
     }
 
-    async fn tell_offered(&self, offered: &Statement) -> Result<(), String> {
+    async fn tell_offered(&self, offered: Statement) -> Result<(), String> {
         // A job of a branch or a pull request opens no issue, and without GitHub there is none.
         if self.notifier.github().is_none() || !self.job.origin().speaks_for_the_host() {
             return Ok(());
         }
-        self.notifier.keep_candidates(offered).map_err(|e| e.to_string())?;
+        let statement = candidates::complete(self.config, offered).await;
+        self.notifier.keep_candidates(&statement).map_err(|e| e.to_string())?;
         if let Err(error) = self.flush(None).await {
             tracing::warn!(error, "what is offered waits in the outbox");
         }

@@ -4,10 +4,8 @@ use super::board::Board;
 use super::local::Voice;
 use super::runner::{Order, Ran, Runner};
 use crate::alert::candidates::Statement;
-use crate::config::Config;
 use crate::model::{Component, HostClass};
 use crate::notify::github::{Client, WriteError};
-use crate::pipeline::candidates;
 use crate::watch::{Job, Reason};
 use async_trait::async_trait;
 use reqwest::Method;
@@ -20,8 +18,6 @@ pub struct Dispatch<'a> {
     pub client: &'a Client,
     /// Of this host.
     pub class: HostClass,
-    /// Settings.
-    pub config: &'a Config,
     /// Who tells what is offered.
     pub voice: &'a dyn Voice,
 }
@@ -78,7 +74,7 @@ impl Runner for Dispatch<'_> {
     }
 
     async fn tell_offered(&self, offered: Statement) -> Result<(), String> {
-        self.voice.tell_offered(&candidates::complete(self.config, offered).await).await
+        self.voice.tell_offered(offered).await
     }
 }
 

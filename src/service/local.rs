@@ -9,7 +9,7 @@ use crate::pipeline::accept::AcceptRequest;
 use crate::pipeline::gate::{Conditions, gate};
 use crate::pipeline::resume::journal_path;
 use crate::pipeline::sweep::Request;
-use crate::pipeline::{self, PipelineError, candidates};
+use crate::pipeline::{self, PipelineError};
 use crate::sweep::SweepError;
 use crate::watch::Job;
 use crate::workload::Profile;
@@ -25,7 +25,7 @@ pub trait Voice {
     /// Tells what was kept.
     async fn tell_kept(&self) -> Result<(), String>;
     /// Tells what is offered. What cannot be told now is kept; an error when not even that worked.
-    async fn tell_offered(&self, offered: &Statement) -> Result<(), String>;
+    async fn tell_offered(&self, offered: Statement) -> Result<(), String>;
     /// What people asked to accept.
     async fn accepted(&self, profile: Profile) -> Vec<AcceptRequest>;
 }
@@ -81,7 +81,7 @@ impl Runner for Local<'_> {
     }
 
     async fn tell_offered(&self, offered: Statement) -> Result<(), String> {
-        self.voice.tell_offered(&candidates::complete(self.config, offered).await).await
+        self.voice.tell_offered(offered).await
     }
 }
 

@@ -279,6 +279,15 @@ fn both_forms_of_a_notice() {
 }
 
 #[test]
+fn a_statement_survives_the_outbox() {
+    let whole = Statement { standing: Some(standing()), ..statement(1, &[engine("29.0.0"), kernel()]) };
+    let text = serde_json::to_string(&whole).expect("JSON");
+    let read: Statement = serde_json::from_str(&text).expect("the same");
+    assert_eq!(serde_json::to_string(&read).expect("JSON"), text);
+    assert_eq!(read.standing.expect("there").verdicts, standing().verdicts);
+}
+
+#[test]
 fn the_toll_of_an_environment_is_the_median_over_its_metrics() {
     let standing = standing();
     let docker = standing.tolls.iter().find(|t| t.environment.to_string() == "docker").expect("measured");
