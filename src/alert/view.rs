@@ -13,9 +13,8 @@ pub(super) fn change(finding: &Finding, with_interval: bool) -> String {
     match finding.subject {
         Subject::Drift(d) => number::change(d.change_pct),
         Subject::Regression(v) => match (v.absolute, v.change_pct) {
-            (Some(a), _) => format!("+{}", number::value(a.change, &clean::name(&v.unit))),
             (None, Some(pct)) if !with_interval => number::change(pct),
-            (None, pct) => number::change_with_interval(pct, v.ci95_pct),
+            _ => view::change_of(v),
         },
     }
 }
@@ -152,19 +151,15 @@ impl Row {
             },
             Subject::Regression(v) => {
                 let unit = clean::name(&v.unit);
-                let side = |pct: Option<f64>, absolute: Option<f64>| match (absolute, pct) {
-                    (Some(x), _) => number::value(x, &unit),
-                    (None, Some(pct)) => number::toll(pct),
-                    (None, None) => number::NONE.to_owned(),
-                };
+                let [before, after] = view::sides(v);
                 let origin =
                     v.attribution.map(|a| format!(" ({})", view::attribution(a))).unwrap_or_default();
                 Self {
                     metric,
                     environment,
                     native: v.native.map_or_else(|| number::NONE.to_owned(), |x| number::value(x, &unit)),
-                    before: side(v.toll_before_pct, v.absolute.map(|a| a.before)),
-                    after: side(v.toll_now_pct, v.absolute.map(|a| a.now)),
+                    before,
+                    after,
                     change,
                     verdict: format!("{}{origin}", view::words(v.verdict)),
                     reason: v.reason.clone(),

@@ -128,7 +128,9 @@ pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
             ReportFormat::OpenMetrics => report::gate_openmetrics(&result),
             ReportFormat::Html => {
                 let (store, policy) = (wiring::store(config), policy::load(config)?);
-                report::gate_html(&result, Some(&evidence(&store, &store.load(&id)?, policy)?))
+                let sweep = store.load(&id)?;
+                let fresh = if sweep.partial { Vec::new() } else { fresh_of(&store, &sweep)? };
+                report::gate_html(&result, Some(&evidence(&store, &sweep, fresh, policy)?))
             }
             ReportFormat::Markdown => report::gate_markdown(&result),
             ReportFormat::Json => report::gate_json(&result),

@@ -10,11 +10,11 @@ use crate::config::Config;
 use crate::exit::Outcome;
 use crate::judge::cells;
 use crate::model::format::GATE_FORMAT;
-use crate::model::{CellState, Decision, GateResult, Judgement};
+use crate::model::{CellState, Decision, GateResult, Judgement, Sweep, SweepId};
 use crate::pipeline::gate::{Conditions, gate as run_gate, replay};
 use crate::pipeline::notify::{Notifier, accept_requests};
+use crate::pipeline::policy;
 use crate::pipeline::sweep::{Fit, Request, sweep as run_sweep};
-use crate::pipeline::{PipelineError, policy};
 use crate::report::Evidence;
 use crate::report::past::Past;
 use crate::{pipeline, report, store, wiring};
@@ -158,10 +158,15 @@ async fn publish(
 fn evidence(config: &Config, args: &GateArgs, result: &GateResult) -> Option<Evidence> {
     let id = result.sweep.as_ref()?;
     let store = wiring::store(config);
-    let recorded = args.replay.iter().filter_map(|p| store::read(p).ok()).find(|s| s.sweep == *id);
+    let recorded: Vec<Sweep> = args.replay.iter().filter_map(|p| store::read(p).ok()).collect();
+    let read = |id: &SweepId| {
+        let replayed = recorded.iter().find(|s| s.sweep == *id).cloned();
+        replayed.map_or_else(|| store.load(id), Ok)
+    };
     let found = || {
-        let sweep = recorded.map_or_else(|| store.load(id).map_err(PipelineError::from), Ok)?;
-        pipeline::evidence::evidence(&store, &sweep, policy::load(config)?)
+        let fresh = result.confirmation.iter().flat_map(|c| &c.sweeps).map(|s| read(&s.sweep));
+        let fresh = fresh.collect::<Result<Vec<_>, _>>()?;
+        pipeline::evidence::evidence(&store, &read(id)?, fresh, policy::load(config)?)
     };
     found().inspect_err(|e| eprintln!("tollgate: report.html has no histories: {e}")).ok()
 }

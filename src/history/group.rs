@@ -2,8 +2,8 @@
 
 use crate::judge::cells;
 use crate::model::{
-    AcceptedBy, Better, CellState, Change, Component, EnvironmentName, HostClass, MetricInfo, Scale, Series,
-    SeriesKey, Sweep, SweepId,
+    AcceptedBy, Better, CellState, Change, Comparability, Component, EnvironmentName, HostClass, MetricInfo,
+    Scale, Series, SeriesKey, Sweep, SweepId,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -58,9 +58,9 @@ pub struct Head {
     /// Versions of the components. Most sweeps share them with the one before.
     #[serde(serialize_with = "shared")]
     pub components: Arc<BTreeMap<Component, String>>,
-    /// Digest of what must be equal for two sweeps to be comparable.
+    /// What must be equal for two sweeps to be comparable.
     #[serde(skip)]
-    pub parameters: Arc<str>,
+    pub comparability: Arc<Comparability>,
     /// Series whose regime begins here.
     #[serde(skip)]
     pub regimes: BTreeSet<SeriesKey>,
@@ -150,7 +150,7 @@ impl Group {
                 after: new.get(&component).cloned(),
             })
             .collect();
-        (changed, before.parameters != now.parameters)
+        (changed, before.comparability.parameters != now.comparability.parameters)
     }
 
     /// Adds a sweep, or replaces it.
@@ -205,9 +205,10 @@ impl Group {
         let components = neighbour
             .filter(|h| *h.components == sweep.fingerprint.components)
             .map_or_else(|| Arc::new(sweep.fingerprint.components.clone()), |h| Arc::clone(&h.components));
-        let parameters = neighbour
-            .filter(|h| *h.parameters == *sweep.parameters)
-            .map_or_else(|| Arc::from(sweep.parameters.as_str()), |h| Arc::clone(&h.parameters));
+        let own = Comparability::from(sweep);
+        let comparability = neighbour
+            .filter(|h| *h.comparability == own)
+            .map_or_else(|| Arc::new(own.clone()), |h| Arc::clone(&h.comparability));
         let count = |state| sweep.cells.iter().filter(|c| c.state == state).count();
         Head {
             sweep: sweep.sweep.clone(),
@@ -222,7 +223,7 @@ impl Group {
             cells_failed: count(CellState::MeasurementFailed),
             accepted: sweep.accepted.as_ref().map(Acceptance::from),
             components,
-            parameters,
+            comparability,
             regimes: sweep.accepted.iter().flat_map(|a| a.regimes.iter().cloned()).collect(),
         }
     }

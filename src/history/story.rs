@@ -1,8 +1,8 @@
 //! The history of a series: levels, the band of the baseline, and what changed when.
 
 use super::{Group, Head, Track};
-use crate::judge::Policy;
-use crate::model::{Change, Scale, SeriesKey, SweepId};
+use crate::judge::{self, Policy};
+use crate::model::{Base, Change, Scale, SeriesKey, SweepId};
 use crate::stats::{change_points, robust};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -25,6 +25,8 @@ pub struct Point<'a> {
     pub accepted: bool,
     /// Whether it is a sweep of chosen cells.
     pub partial: bool,
+    /// Whether it may be compared with the newest one here: with the same suite and image, and under the same accelerator.
+    pub comparable: bool,
 }
 
 /// A stretch without a change point.
@@ -64,6 +66,9 @@ pub struct Event<'a> {
     pub changed: Vec<Change>,
     /// Whether the suite's parameters changed, so that sweeps before and after are not comparable.
     pub parameters: bool,
+    /// The accelerator of its virtual machines, where it is another: tolls under it are not comparable with those before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<&'a str>,
     /// Its point.
     #[serde(skip)]
     pub at: usize,
@@ -89,8 +94,15 @@ pub struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    /// The newest `most` sweeps that have the series.
-    pub fn of(group: &'a Group, key: &SeriesKey, track: &'a Track, policy: &Policy, most: usize) -> Self {
+    /// The newest `most` sweeps that have the series. Only accepted sweeps before `judged`, where that is given, are its baseline:
+    /// no sweep is compared with itself.
+    pub fn of(
+        group: &'a Group,
+        key: &SeriesKey,
+        track: &'a Track,
+        (policy, judged): (&Policy, Option<&SweepId>),
+        most: usize,
+    ) -> Self {
         let all: Vec<usize> = (0..group.heads.len()).filter(|i| track.medians[*i].is_finite()).collect();
         let (older, places) = all.split_at(all.len().saturating_sub(most));
         let known = |x: f32| x.is_finite().then_some(x);
@@ -105,18 +117,19 @@ impl<'a> Story<'a> {
                     toll_pct: known(track.tolls[*i]),
                     accepted: head.accepted.is_some(),
                     partial: head.partial,
+                    comparable: group.heads.last().is_none_or(|now| comparable(head, now, key)),
                 }
             })
             .collect();
         let logs: Vec<f64> = places.iter().map(|i| to_log(track, *i)).collect();
         let heads: Vec<&Head> = places.iter().map(|i| &group.heads[*i]).collect();
-        let band = band(track, key, &heads, &logs, policy);
+        let counting = counting(track, key, &heads, &logs, (policy, judged));
         Self {
             shown: if track.is_tolled() { "toll" } else { "value" },
             levels: levels(track, &heads, &logs),
-            threshold: threshold(track, key, &heads, &logs, band, policy),
-            band,
-            changes: events(group, places),
+            threshold: threshold(track, key, &logs, &counting, policy),
+            band: band(track, &logs, &counting),
+            changes: events(group, key, places),
             points,
             older: older.len(),
         }
@@ -171,20 +184,37 @@ fn levels<'a>(track: &Track, heads: &[&'a Head], logs: &[f64]) -> Vec<Level<'a>>
 }
 
 /// The accepted sweeps that count: of the present regime, comparable with the newest sweep, the newest ones.
-fn counting(key: &SeriesKey, heads: &[&Head], logs: &[f64], policy: &Policy) -> Vec<usize> {
+fn counting(
+    track: &Track,
+    key: &SeriesKey,
+    heads: &[&Head],
+    logs: &[f64],
+    (policy, judged): (&Policy, Option<&SweepId>),
+) -> Vec<usize> {
     let Some(newest) = heads.last() else { return Vec::new() };
     let begin = heads.iter().rposition(|h| h.regimes.contains(key)).unwrap_or(0);
+    let end = judged.and_then(|id| heads.iter().position(|h| h.sweep == *id)).unwrap_or(heads.len());
     let counts = |i: &usize| {
-        heads[*i].accepted.is_some() && heads[*i].parameters == newest.parameters && logs[*i].is_finite()
+        heads[*i].accepted.is_some() && logs[*i].is_finite() && comparable(heads[*i], newest, key)
     };
-    let mut found: Vec<usize> = (begin..heads.len()).filter(counts).collect();
+    let mut found: Vec<usize> = (begin..end).filter(counts).collect();
     found.drain(..found.len().saturating_sub(policy.max_baseline_sweeps.max(1)));
+    if track.info.scale == Scale::Ratio {
+        let values: Vec<f64> = found.iter().map(|i| logs[*i]).collect();
+        for far in robust::outliers(&values, FLOOR) {
+            found[far] = usize::MAX;
+        }
+        found.retain(|i| *i != usize::MAX);
+    }
     found
 }
 
-fn band(track: &Track, key: &SeriesKey, heads: &[&Head], logs: &[f64], policy: &Policy) -> Option<Band> {
+fn comparable(then: &Head, now: &Head, key: &SeriesKey) -> bool {
+    judge::incomparable(&then.comparability, &now.comparability, &key.environment).is_none()
+}
+
+fn band(track: &Track, logs: &[f64], counting: &[usize]) -> Option<Band> {
     const TRIMMED: usize = 10;
-    let counting = counting(key, heads, logs, policy);
     let mut values: Vec<f64> = counting.iter().map(|i| logs[*i]).collect();
     values.sort_by(f64::total_cmp);
     let cut = if values.len() < TRIMMED { 0 } else { values.len() / 10 };
@@ -200,24 +230,26 @@ fn band(track: &Track, key: &SeriesKey, heads: &[&Head], logs: &[f64], policy: &
 fn threshold(
     track: &Track,
     key: &SeriesKey,
-    heads: &[&Head],
     logs: &[f64],
-    band: Option<Band>,
+    counting: &[usize],
     policy: &Policy,
 ) -> Option<f64> {
-    if band.is_none() || key.environment.is_native() || !track.is_tolled() {
+    if counting.is_empty() || key.environment.is_native() || !track.is_tolled() {
         return None;
     }
-    let values: Vec<f64> = counting(key, heads, logs, policy).iter().map(|i| logs[*i]).collect();
+    let values: Vec<f64> = counting.iter().map(|i| logs[*i]).collect();
     let of = policy.threshold(key, &track.info);
     (of.scale == Scale::Ratio).then(|| robust::mean(&values).map(|m| from_log(track, m + of.delta)))?
 }
 
-fn events<'a>(group: &'a Group, places: &[usize]) -> Vec<Event<'a>> {
+fn events<'a>(group: &'a Group, key: &SeriesKey, places: &[usize]) -> Vec<Event<'a>> {
+    let virtual_machine = key.environment.base() == Base::Kvm;
     let event = |(at, place): (usize, &usize)| {
         let (changed, parameters) = group.changes_at(*place);
-        let something = !changed.is_empty() || parameters;
-        something.then(|| Event { sweep: &group.heads[*place].sweep, changed, parameters, at })
+        let [before, now] = [place.checked_sub(1)?, *place].map(|i| group.heads[i].accelerator.as_deref());
+        let accelerator = now.filter(|now| virtual_machine && before.is_some_and(|before| before != *now));
+        let something = !changed.is_empty() || parameters || accelerator.is_some();
+        something.then(|| Event { sweep: &group.heads[*place].sweep, changed, parameters, accelerator, at })
     };
     places.iter().enumerate().skip(1).filter_map(event).collect()
 }
@@ -267,7 +299,7 @@ mod tests {
     #[test]
     fn a_rise_is_a_level_with_the_change_that_came_with_it() {
         let (group, key) = group(false);
-        let story = Story::of(&group, &key, &group.tracks[&key], &Policy::default(), 100);
+        let story = Story::of(&group, &key, &group.tracks[&key], (&Policy::default(), None), 100);
         assert_eq!((story.shown, story.points.len(), story.older), ("toll", 20, 0));
         let ranges: Vec<_> = story.levels.iter().map(|l| l.range).collect();
         assert_eq!(ranges, [(0, 10), (10, 20)]);
@@ -283,7 +315,7 @@ mod tests {
     #[test]
     fn a_regime_begins_a_new_band_and_old_points_can_be_left_out() {
         let (group, key) = group(true);
-        let story = Story::of(&group, &key, &group.tracks[&key], &Policy::default(), 12);
+        let story = Story::of(&group, &key, &group.tracks[&key], (&Policy::default(), None), 12);
         assert_eq!((story.points.len(), story.older), (12, 8));
         let band = story.band.expect("accepted ones");
         assert_eq!((band.sweeps, band.from), (9, 2));
@@ -291,10 +323,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_comparable_is_said_and_no_baseline_and_neither_is_the_judged_one() {
+        let (mut group, key) = group(false);
+        let other = crate::model::Comparability {
+            bench_image: Some("another".into()),
+            ..(*group.heads[0].comparability).clone()
+        };
+        for head in &mut group.heads[..4] {
+            head.comparability = other.clone().into();
+        }
+        let judged = group.heads[18].sweep.clone();
+        let story = Story::of(&group, &key, &group.tracks[&key], (&Policy::default(), Some(&judged)), 100);
+        let known: Vec<bool> = story.points.iter().map(|p| p.comparable).collect();
+        assert_eq!(known, [[false; 4].as_slice(), &[true; 16]].concat());
+        let band = story.band.expect("accepted ones");
+        assert_eq!((band.sweeps, band.from), (14, 4), "4 to 17");
+    }
+
+    #[test]
     fn native_has_no_threshold_and_is_shown_by_its_values() {
         let (group, mut key) = group(false);
         key.environment = crate::model::EnvironmentName::NATIVE;
-        let story = Story::of(&group, &key, &group.tracks[&key], &Policy::default(), 100);
+        let story = Story::of(&group, &key, &group.tracks[&key], (&Policy::default(), None), 100);
         assert_eq!((story.shown, story.threshold), ("value", None));
         assert!(story.value(&story.points[0]) > 0.0);
     }

@@ -1,6 +1,6 @@
 //! Which sweeps may be compared, and what differs where they may not.
 
-use crate::model::{Base, EnvironmentName, SweepSamples};
+use crate::model::{Base, Comparability, EnvironmentName, SweepSamples};
 
 /// What makes `then` not comparable with `now` in `environment`, as a person would say it; none when they are
 /// comparable. What a sweep does not say (a samples CSV says only the host class) is taken as equal. The
@@ -13,7 +13,11 @@ pub(super) fn difference(
     if then.host_class != now.host_class {
         return Some(format!("the host class was {} and is {}", then.host_class, now.host_class));
     }
-    let (a, b) = (&then.comparability, &now.comparability);
+    incomparable(&then.comparability, &now.comparability, environment)
+}
+
+/// The same of two sweeps of one host class.
+pub fn incomparable(a: &Comparability, b: &Comparability, environment: &EnvironmentName) -> Option<String> {
     let kvm = environment.base() == Base::Kvm;
     [
         ("profile", &a.profile, &b.profile, true),

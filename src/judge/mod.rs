@@ -25,6 +25,7 @@ mod subject;
 pub mod summary;
 
 pub use baseline::FEWEST;
+pub use comparable::incomparable;
 pub use decision::{count, decide};
 pub use drift::drifts;
 pub use history::history;

@@ -67,6 +67,17 @@ pub struct SweepSamples {
     pub regimes: BTreeSet<SeriesKey>,
 }
 
+impl From<&Sweep> for Comparability {
+    fn from(sweep: &Sweep) -> Self {
+        Self {
+            profile: Some(sweep.profile.clone()),
+            parameters: Some(sweep.parameters.clone()),
+            bench_image: Some(sweep.bench_image.clone()),
+            accelerator: sweep.accelerator.clone(),
+        }
+    }
+}
+
 impl From<&Sweep> for SweepSamples {
     fn from(sweep: &Sweep) -> Self {
         let mut metrics = BTreeMap::new();
@@ -96,12 +107,7 @@ impl From<&Sweep> for SweepSamples {
             host_class: sweep.host_class.clone(),
             sweep: sweep.sweep.clone(),
             started_at: sweep.started_at,
-            comparability: Comparability {
-                profile: Some(sweep.profile.clone()),
-                parameters: Some(sweep.parameters.clone()),
-                bench_image: Some(sweep.bench_image.clone()),
-                accelerator: sweep.accelerator.clone(),
-            },
+            comparability: Comparability::from(sweep),
             metrics,
             series,
             failed,

@@ -10,9 +10,14 @@ use crate::store::{self, DirectoryStore};
 const SHOWN: usize = 100;
 const READ: usize = 400;
 
-/// Of a sweep and the newest ones of its host class and profile that are older. One file after another is read, so that
-/// memory holds a few numbers of each. A file that cannot be read leaves a gap: the judge has said what it thinks of it.
-pub fn evidence(store: &DirectoryStore, sweep: &Sweep, policy: Policy) -> Result<Evidence, PipelineError> {
+/// Of a sweep, the ones that confirmed it, and the newest ones of its host class and profile that are older. One file after
+/// another is read, so that memory holds a few numbers of each. A file that cannot be read leaves a gap, and a warning in the log.
+pub fn evidence(
+    store: &DirectoryStore,
+    sweep: &Sweep,
+    fresh: Vec<Sweep>,
+    policy: Policy,
+) -> Result<Evidence, PipelineError> {
     let mut evidence = Evidence::alone(sweep, policy);
     let listing = store.listing()?;
     let earlier = listing.range(..&sweep.sweep).rev();
@@ -20,11 +25,12 @@ pub fn evidence(store: &DirectoryStore, sweep: &Sweep, policy: Policy) -> Result
         if evidence.history.heads.len() > SHOWN {
             break;
         }
-        if let Ok(before) = store::read(path) {
-            evidence.add(&before);
+        match store::read(path) {
+            Ok(before) => evidence.add(&before),
+            Err(error) => tracing::warn!(%error, "a stored sweep is missing in the histories"),
         }
     }
-    Ok(evidence)
+    Ok(evidence.confirmed_by(fresh))
 }
 
 #[cfg(test)]
@@ -41,7 +47,7 @@ mod tests {
         let recorded = store.baselines(&class, "smoke").expect("the example");
         std::fs::create_dir_all(dir.path().join("sweeps")).expect("made");
         std::fs::write(dir.path().join("sweeps/20261123T150000Z-000001.json"), "{").expect("written");
-        let found = evidence(&store, &recorded[3], Policy::default()).expect("found");
+        let found = evidence(&store, &recorded[3], Vec::new(), Policy::default()).expect("found");
         let ids: Vec<_> = found.history.heads.iter().map(|h| h.sweep.clone()).collect();
         assert_eq!(ids, recorded[..4].iter().map(|s| s.sweep.clone()).collect::<Vec<_>>());
         assert!(found.history.tracks.values().any(crate::history::Track::is_tolled));

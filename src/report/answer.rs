@@ -1,7 +1,7 @@
 //! The answer in a sentence, with which every report begins.
 
 use super::clean;
-use super::number::{count, toll};
+use super::number::count;
 use super::view::{self, label};
 use crate::model::{Base, CellState, Decision, EnvironmentName, GateResult, Judgement, Verdict, VerdictKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,7 +100,7 @@ pub fn lead(result: &GateResult) -> Option<String> {
     let (worst, rose) = [(K::Regressed, "rose"), (K::Suspected, "may have risen")]
         .into_iter()
         .find_map(|(kind, rose)| Some((worst(result, kind)?, rose)))?;
-    let (before, now) = worst.toll_before_pct.zip(worst.toll_now_pct)?;
+    let [before, now] = view::sides(worst);
     let changed = match result.changed.as_slice() {
         [] => "though no component changed".to_owned(),
         few @ ([_] | [_, _]) => {
@@ -110,7 +110,7 @@ pub fn lead(result: &GateResult) -> Option<String> {
     };
     let name = clean::name(&format!("{} {} {}", worst.workload, worst.case, worst.metric));
     let place = label(&worst.environment, result.is_emulated());
-    Some(format!("The toll of {place} on {name} {rose} from {} to {} {changed}", toll(before), toll(now)))
+    Some(format!("The toll of {place} on {name} {rose} from {before} to {now} {changed}"))
 }
 
 /// The verdict of a kind whose rise is largest beside its threshold; of an emulated machine only where there is no other.

@@ -2,14 +2,16 @@
 
 use crate::history::{Group, GroupKey};
 use crate::judge::Policy;
-use crate::model::{EnvironmentName, Series, SeriesKey, Sweep};
+use crate::model::{Cell, CellState, EnvironmentName, Series, SeriesKey, Sweep, SweepId};
 
 /// Everything that stands behind a result. The report is complete without it, but has no histories.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// The judged sweep: rounds, costs of the trials, latencies.
     pub sweep: Sweep,
-    /// The sweeps of its host class and profile up to it, itself among them.
+    /// The sweeps of chosen cells that confirmed it, in order of time.
+    pub fresh: Vec<Sweep>,
+    /// The sweeps of its host class and profile up to these, all of them among them.
     pub history: Group,
     /// The thresholds that hold.
     pub policy: Policy,
@@ -28,7 +30,23 @@ impl Evidence {
     pub fn alone(sweep: &Sweep, policy: Policy) -> Self {
         let mut history = Group::default();
         history.insert(sweep);
-        Self { sweep: sweep.clone(), history, policy }
+        Self { sweep: sweep.clone(), fresh: Vec::new(), history, policy }
+    }
+
+    /// Adds the sweeps that confirmed it: a verdict's numbers are theirs, too.
+    #[must_use]
+    pub fn confirmed_by(mut self, fresh: Vec<Sweep>) -> Self {
+        for sweep in &fresh {
+            self.history.insert(sweep);
+        }
+        self.fresh = fresh;
+        self.fresh.sort_by_key(|s| s.started_at);
+        self
+    }
+
+    /// The sweeps that the verdicts are on.
+    pub fn judged(&self) -> Vec<&SweepId> {
+        std::iter::once(&self.sweep).chain(&self.fresh).map(|s| &s.sweep).collect()
     }
 
     /// Adds an earlier sweep; sweeps that can be let go one after another need not be in memory together.
@@ -38,18 +56,13 @@ impl Evidence {
         }
     }
 
-    /// The rounds of a series in the judged sweep, and native's.
-    pub fn rounds(&self, key: &SeriesKey) -> Option<(&Series, Option<&Series>)> {
-        let find = |environment: &EnvironmentName| {
-            self.sweep.series.iter().find(|s| s.environment == *environment && s.key() == key.metric)
-        };
-        let native = find(&EnvironmentName::NATIVE).filter(|_| !key.environment.is_native());
-        Some((find(&key.environment)?, native))
-    }
-
-    /// What a history shows of each round of the judged sweep: tolls in percent where it shows tolls, else values.
+    /// What a history shows of each round of the newest judged sweep that measured it: tolls in percent where it shows tolls,
+    /// else values.
     pub fn shown_rounds(&self, key: &SeriesKey, tolled: bool) -> Vec<f64> {
-        let Some((series, native)) = self.rounds(key) else { return Vec::new() };
+        let newest_first = self.fresh.iter().rev().chain([&self.sweep]);
+        let Some((series, native)) = newest_first.into_iter().find_map(|s| rounds(s, key)) else {
+            return Vec::new();
+        };
         match native.filter(|_| tolled) {
             None => series.measured().collect(),
             Some(native) => series
@@ -60,6 +73,20 @@ impl Evidence {
                 .collect(),
         }
     }
+}
+
+/// The rounds of a series in a sweep and native's; none where its cell failed, since those are no figure of it.
+fn rounds<'a>(sweep: &'a Sweep, key: &SeriesKey) -> Option<(&'a Series, Option<&'a Series>)> {
+    let metric = &key.metric;
+    let find = |environment: &EnvironmentName| {
+        let is_ok = |c: &&Cell| {
+            c.workload == metric.workload && c.case == metric.case && c.environment == *environment
+        };
+        sweep.cells.iter().find(is_ok).filter(|c| c.state == CellState::Ok)?;
+        sweep.series.iter().find(|s| s.environment == *environment && s.key() == *metric)
+    };
+    let native = find(&EnvironmentName::NATIVE).filter(|_| !key.environment.is_native());
+    Some((find(&key.environment)?, native))
 }
 
 /// exp(d ln(environment / native)) - 1, percent.

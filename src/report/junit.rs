@@ -3,7 +3,7 @@
 //! A regression is a failure; what could not be measured is an error; what nobody can be sure of is skipped, with the reason:
 //! a server that counts it as passed would read too little data as healthy.
 
-use super::{clean, number, view};
+use super::{clean, view};
 use crate::model::{GateResult, Judgement, Verdict, VerdictKind};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ fn status(verdict: &Verdict) -> TestCaseStatus {
     status.set_type(verdict.verdict.as_str());
     let change = match (verdict.verdict, verdict.change_pct) {
         (VerdictKind::Regressed | VerdictKind::Suspected, Some(_)) => {
-            format!(" {}", number::change_with_interval(verdict.change_pct, verdict.ci95_pct))
+            format!(" {}", view::change_of(verdict))
         }
         _ => String::new(),
     };

@@ -157,17 +157,15 @@ impl Page {
         self.line("");
         self.line("| verdict | metric | environment | toll | change (95 %) | would see | origin |");
         self.line("|---|---|---|--:|--:|--:|---|");
-        let pct = |p: Option<f64>| p.map_or_else(|| number::NONE.to_owned(), number::toll);
         for v in verdicts.iter().take(most) {
             let row = format!(
-                "| {} {} | {} | {} | {} → {} | {} | {} | {} |",
+                "| {} {} | {} | {} | {} | {} | {} | {} |",
                 view::mark(v.verdict),
                 view::words(v.verdict),
                 clean::markdown_code(&view::metric_name(v)),
                 environment(&v.environment, emulated),
-                pct(v.toll_before_pct),
-                pct(v.toll_now_pct),
-                number::change_with_interval(v.change_pct, v.ci95_pct),
+                clean::markdown(&view::sides(v).join(" → ")),
+                clean::markdown(&view::change_of(v)),
                 v.mde80_pct
                     .filter(|_| v.verdict != VerdictKind::Unchanged)
                     .map(number::change)

@@ -4,7 +4,7 @@
 //! format wants them; what was not measured has no line, rather than a zero.
 
 use super::clean;
-use crate::model::{GateResult, VerdictKind};
+use crate::model::{Base, EnvironmentName, GateResult, VerdictKind};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -68,9 +68,16 @@ fn tolls(registry: &mut Registry, result: &GateResult) {
             ("case", &c.case),
             ("metric", &c.metric),
             ("environment", &environment),
+            ("accelerator", accelerator(result, &c.environment)),
         ];
         tolls.set(&labels, c.toll_pct.map_or(f64::NAN, |pct| pct / 100.0));
     }
+}
+
+/// What virtual machines ran under: an emulator's toll is not KVM's. Empty, which is as good as no label, for others.
+fn accelerator<'a>(result: &'a GateResult, environment: &EnvironmentName) -> &'a str {
+    let of = result.accelerator.as_deref().filter(|_| environment.base() == Base::Kvm);
+    of.unwrap_or_default()
 }
 
 fn verdicts(registry: &mut Registry, result: &GateResult) {
@@ -83,6 +90,7 @@ fn verdicts(registry: &mut Registry, result: &GateResult) {
             ("case", &v.case),
             ("metric", &v.metric),
             ("environment", &environment),
+            ("accelerator", accelerator(result, &v.environment)),
             ("verdict", v.verdict.as_str()),
         ];
         changes.set(&labels, v.change_pct.map_or(f64::NAN, |pct| pct / 100.0));

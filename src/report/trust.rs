@@ -3,7 +3,7 @@
 use super::evidence::Evidence;
 use crate::model::{CellState, EnvironmentName, Family, Scale, Series, Sweep};
 use crate::stats::robust::{self, MAD_TO_SD};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Scatter of the metrics of a family.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,9 +46,22 @@ impl Trust {
 }
 
 fn trials(sweep: &Sweep) -> (usize, usize) {
+    let mut known: BTreeMap<_, Vec<bool>> = BTreeMap::new();
+    for series in &sweep.series {
+        let rounds = known.entry((&series.workload, &series.case, &series.environment)).or_default();
+        rounds.resize(rounds.len().max(series.values.len()), false);
+        for (round, value) in rounds.iter_mut().zip(&series.values) {
+            *round |= value.is_some();
+        }
+    }
     let ran = sweep.cells.iter().filter(|c| c.state != CellState::Unavailable);
-    let all = ran.flat_map(|c| &c.trials.wall_ns);
-    all.fold((0, 0), |(ok, of), trial| (ok + usize::from(trial.is_some()), of + 1))
+    ran.fold((0, 0), |(ok, of), cell| {
+        let rounds =
+            known.get(&(&cell.workload, &cell.case, &cell.environment)).map_or(&[][..], Vec::as_slice);
+        // What a failed cell measured is no figure of it.
+        let gave = rounds.iter().filter(|r| **r && cell.state == CellState::Ok).count();
+        (ok + gave, of + rounds.len().max(cell.trials.wall_ns.len()))
+    })
 }
 
 /// Sums of two columns over the trials that know both.
@@ -82,11 +95,20 @@ fn scatter(sweep: &Sweep) -> Vec<Scatter> {
         .map(|s| ((&s.workload, &s.case, &s.metric), s))
         .collect();
     let mut families: BTreeMap<Family, Vec<f64>> = BTreeMap::new();
-    let others = sweep.series.iter().filter(|s| !s.environment.is_native() && s.scale == Scale::Ratio);
+    let failed: BTreeSet<_> = sweep
+        .cells
+        .iter()
+        .filter(|c| c.state != CellState::Ok)
+        .map(|c| (&c.workload, &c.case, &c.environment))
+        .collect();
+    let counts =
+        |s: &&Series| s.scale == Scale::Ratio && !failed.contains(&(&s.workload, &s.case, &s.environment));
+    let others = sweep.series.iter().filter(|s| !s.environment.is_native()).filter(counts);
     for series in others {
         let Some(native) = native.get(&(&series.workload, &series.case, &series.metric)) else { continue };
         let pairs = series.values.iter().zip(&native.values);
-        let logs: Vec<f64> = pairs.filter_map(|(e, n)| Some(((*e)? / (*n)?).ln())).collect();
+        let logs: Vec<f64> =
+            pairs.filter_map(|(e, n)| Some(((*e)? / (*n)?).ln()).filter(|l| l.is_finite())).collect();
         if logs.len() > 2 {
             let sd = robust::mad(&logs).unwrap_or_default() * MAD_TO_SD;
             families.entry(series.family).or_default().push(sd.exp_m1() * 100.0);
@@ -116,12 +138,16 @@ mod tests {
         assert!(trust.scatter.len() >= 5);
         for cell in &mut sweep.cells {
             cell.trials.steal_us.iter_mut().for_each(|s| *s = None);
-            if let Some(first) = cell.trials.wall_ns.first_mut() {
-                *first = None;
-            }
         }
+        // A parser that failed, and an environment that was not what it is called.
+        for series in sweep.series.iter_mut().filter(|s| s.workload == "xz") {
+            series.values.iter_mut().for_each(|v| *v = None);
+        }
+        let refuted = sweep.cells.iter_mut().find(|c| c.workload == "rr").expect("a cell");
+        refuted.state = CellState::MeasurementFailed;
+        let lost = refuted.trials.wall_ns.len() + 3 * 10;
         let less = Trust::of(&Evidence::alone(&sweep, Policy::default()));
         assert_eq!(less.steal_pct, None);
-        assert!(less.trials.0 < less.trials.1);
+        assert_eq!((less.trials.1, less.trials.1 - less.trials.0), (trust.trials.1, lost));
     }
 }

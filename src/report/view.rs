@@ -91,7 +91,28 @@ pub fn event(event: &Event<'_>) -> String {
     if event.parameters {
         parts.push("the suite's parameters: sweeps before are not comparable".to_owned());
     }
+    if let Some(accelerator) = event.accelerator {
+        let name = if accelerator == "tcg" { "TCG emulation" } else { "KVM" };
+        parts.push(format!("virtual machines under {name}: sweeps before are not comparable"));
+    }
     parts.join("; ")
+}
+
+/// The toll before and now; of a metric that is not compared by ratio, environment minus native in its unit.
+pub fn sides(v: &Verdict) -> [String; 2] {
+    let side = |absolute: Option<f64>, pct: Option<f64>| match (absolute, pct) {
+        (Some(x), _) => number::value(x, &clean::name(&v.unit)),
+        (None, Some(pct)) => number::toll(pct),
+        (None, None) => number::NONE.to_owned(),
+    };
+    [side(v.absolute.map(|a| a.before), v.toll_before_pct), side(v.absolute.map(|a| a.now), v.toll_now_pct)]
+}
+
+/// The change of the toll, with its interval where it is of a ratio.
+pub fn change_of(v: &Verdict) -> String {
+    let Some(a) = v.absolute else { return number::change_with_interval(v.change_pct, v.ci95_pct) };
+    let sign = if a.change > 0.0 { "+" } else { "" };
+    format!("{sign}{}", number::value(a.change, &clean::name(&v.unit)))
 }
 
 /// The sentence that must stand beside every toll of an emulated machine; none for other sweeps.

@@ -23,6 +23,20 @@ pub enum PointKind {
     Measured,
     /// A sweep of chosen cells, that confirmed another.
     Partial,
+    /// Not comparable with the newest: another suite, image or accelerator.
+    Apart,
+}
+
+impl PointKind {
+    /// Of a sweep in a history.
+    pub fn of(point: &crate::history::Point<'_>) -> Self {
+        match (point.comparable, point.partial, point.accepted) {
+            (false, ..) => Self::Apart,
+            (true, true, _) => Self::Partial,
+            (true, false, true) => Self::Accepted,
+            (true, false, false) => Self::Measured,
+        }
+    }
 }
 
 /// One sweep.
@@ -92,20 +106,21 @@ impl History {
         track: &Track,
         story: &Story<'_>,
         link: impl Fn(&SweepId) -> Option<String>,
-        chosen: Option<&SweepId>,
+        chosen: &[&SweepId],
     ) -> Self {
         let axis = Axis::of(track);
         let point = |p: &crate::history::Point<'_>| Point {
             value: story.value(p),
-            kind: match (p.partial, p.accepted) {
-                (true, _) => PointKind::Partial,
-                (false, true) => PointKind::Accepted,
-                (false, false) => PointKind::Measured,
-            },
+            kind: PointKind::of(p),
             day: p.started_at.format("%-d %b").to_string(),
-            label: format!("{}: {}", p.sweep, axis.label(story.value(p))),
+            label: format!(
+                "{}: {}{}",
+                p.sweep,
+                axis.label(story.value(p)),
+                if p.comparable { "" } else { ", not comparable with the newest" }
+            ),
             link: link(p.sweep),
-            chosen: chosen == Some(p.sweep),
+            chosen: chosen.contains(&p.sweep),
         };
         let mark =
             |(number, event): (usize, &Event<'_>)| Mark { at: event.at, number, label: view::event(event) };
@@ -217,6 +232,7 @@ impl History {
             @match point.kind {
                 PointKind::Accepted => circle.accepted cx=(px(x)) cy=(px(y)) r=(px(r)) {},
                 PointKind::Measured => circle.measured cx=(px(x)) cy=(px(y)) r=(px(r)) {},
+                PointKind::Apart => path.apart d={ "M" (px(x - 3.0)) " " (px(y - 3.0)) "l6 6m0 -6l-6 6" } {},
                 PointKind::Partial => rect.partial x=(px(x - r + 1.0)) y=(px(y - r + 1.0))
                     width=(px(2.0 * r - 2.0)) height=(px(2.0 * r - 2.0)) {},
             }

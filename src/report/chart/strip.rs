@@ -1,7 +1,7 @@
 //! A history on a stamp: the same as [`super::History`], so small that a page holds hundreds. Dots are strokes without
 //! length in one path, a few bytes each.
 
-use super::history::middle;
+use super::history::{PointKind, middle};
 use super::{Axis, Scale};
 use maud::{Markup, html};
 use std::fmt::Write as _;
@@ -23,8 +23,8 @@ pub struct Strip<'a> {
     pub title: String,
     /// Of the values.
     pub axis: Axis,
-    /// A value a sweep, oldest first, and whether the sweep is accepted; NaN where it has none. The last is the judged one.
-    pub sweeps: &'a [(f64, bool)],
+    /// A value a sweep, oldest first, and what the sweep is; NaN where it has none. The last is the judged one.
+    pub sweeps: &'a [(f64, PointKind)],
     /// The rounds of the judged sweep.
     pub rounds: &'a [f64],
     /// Within which the accepted sweeps lie: from which sweep, low, high.
@@ -49,8 +49,9 @@ impl Strip<'_> {
                 title { (self.title) }
                 (self.background(&scale))
                 path.rounds d=(self.round_dots(&scale)) {}
-                path.measured d=(self.sweep_dots(&scale, false)) {}
-                path.accepted d=(self.sweep_dots(&scale, true)) {}
+                path.apart d=(self.sweep_dots(&scale, |k| k == PointKind::Apart)) {}
+                path.measured d=(self.sweep_dots(&scale, |k| matches!(k, PointKind::Measured | PointKind::Partial))) {}
+                path.accepted d=(self.sweep_dots(&scale, |k| k == PointKind::Accepted)) {}
                 @if let Some((value, _)) = self.sweeps.last().filter(|(v, _)| v.is_finite()) {
                     circle.now cx=(whole(self.x(self.sweeps.len() - 1))) cy=(whole(scale.at(*value))) r="5" {}
                 }
@@ -96,9 +97,9 @@ impl Strip<'_> {
         })
     }
 
-    fn sweep_dots(&self, scale: &Scale, accepted: bool) -> String {
-        let of = |(at, (value, is)): (usize, &(f64, bool))| {
-            (*is == accepted && value.is_finite()).then(|| (self.x(at), scale.at(*value)))
+    fn sweep_dots(&self, scale: &Scale, wanted: impl Fn(PointKind) -> bool) -> String {
+        let of = |(at, (value, kind)): (usize, &(f64, PointKind))| {
+            (wanted(*kind) && value.is_finite()).then(|| (self.x(at), scale.at(*value)))
         };
         dots(self.sweeps.iter().enumerate().filter_map(of))
     }
@@ -127,9 +128,10 @@ fn whole(x: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::PointKind::*;
     use super::*;
 
-    fn strip<'a>(sweeps: &'a [(f64, bool)], rounds: &'a [f64]) -> Strip<'a> {
+    fn strip<'a>(sweeps: &'a [(f64, PointKind)], rounds: &'a [f64]) -> Strip<'a> {
         Strip {
             title: "toll of <docker>".into(),
             axis: Axis::Toll,
@@ -143,14 +145,15 @@ mod tests {
 
     #[test]
     fn snapshot() {
-        let sweeps = [(12.0, true), (11.0, true), (13.0, true), (f64::NAN, true), (19.0, false)];
+        let sweeps =
+            [(9.0, Apart), (12.0, Accepted), (13.0, Accepted), (f64::NAN, Accepted), (19.0, Measured)];
         let drawn = strip(&sweeps, &[18.0, 19.0, 20.0, 90.0]).draw().into_string();
         insta::assert_snapshot!(drawn.replace("><", ">\n<"));
     }
 
     #[test]
     fn each_sweep_and_each_round_is_a_dot_and_what_is_missing_is_none() {
-        let sweeps = [(12.0, true), (f64::NAN, true), (13.0, false)];
+        let sweeps = [(12.0, Accepted), (f64::NAN, Accepted), (13.0, Partial)];
         let drawn = strip(&sweeps, &[12.0, f64::NAN, 14.0]).draw().into_string();
         assert_eq!(drawn.matches("h0").count(), 4, "{drawn}");
         assert!(!drawn.contains("NaN") && drawn.contains("toll of &lt;docker&gt;"));
@@ -160,13 +163,13 @@ mod tests {
     fn a_round_far_out_does_not_flatten_the_rest() {
         let mut rounds = vec![12.0; 19];
         rounds.push(4000.0);
-        let scale = strip(&[(12.0, true)], &rounds).scale();
+        let scale = strip(&[(12.0, Accepted)], &rounds).scale();
         assert!(scale.high < 40.0, "{scale:?}");
     }
 
     #[test]
     fn a_hundred_sweeps_take_little_room() {
-        let sweeps: Vec<(f64, bool)> = (0..100).map(|i| (10.0 + f64::from(i % 7), true)).collect();
+        let sweeps: Vec<(f64, PointKind)> = (0..100).map(|i| (10.0 + f64::from(i % 7), Accepted)).collect();
         let drawn = strip(&sweeps, &[12.0; 10]).draw().into_string();
         assert!(drawn.len() < 2000, "{}", drawn.len());
     }

@@ -3,7 +3,7 @@
 use super::tables::{badge, breakable, minus};
 use crate::history::{Story, Track};
 use crate::model::{EnvironmentName, GateResult, MetricKey, SeriesKey, VerdictKind};
-use crate::report::chart::{Axis, History, Strip};
+use crate::report::chart::{Axis, History, PointKind, Strip};
 use crate::report::evidence::Evidence;
 use crate::report::{clean, number, view};
 use maud::{Markup, html};
@@ -29,9 +29,10 @@ pub(super) fn section(result: &GateResult, evidence: &Evidence, warning: Option<
         section {
             h2 { "Histories" }
             p.caption {
-                "A dot for each sweep, oldest left; full where it is accepted. The band holds the accepted sweeps, the dashed line is "
-                "the threshold of a regression, dotted lines are changes of components. Right of them the rounds of this sweep. "
-                (number::count(evidence.history.heads.len(), "sweep")) " are known, the newest " (SHOWN) " are shown."
+                "A dot for each sweep, oldest left, the newest " (SHOWN) " at most; full where it is accepted, ringed where the verdicts are on it. The "
+                "band holds the accepted sweeps that it is compared with, the dashed line is the threshold of a regression, dotted lines are "
+                "changes of components. Right of them the rounds of the newest sweep. "
+                @if drawn.apart() { "Crosses and squares in grey are not comparable with it: another suite, image or accelerator. " }
                 @if let Some(warning) = warning { " " b { (warning) "." } }
             }
             @for key in &large { (drawn.large(key)) }
@@ -65,7 +66,7 @@ impl Drawn<'_> {
         let name = clean::name(&key.metric.to_string());
         let place = view::label(&key.environment, self.emulated);
         let title = format!("History of {name} in {place}");
-        let mut chart = History::of(title, track, &story, |_| None, Some(&self.evidence.sweep.sweep));
+        let mut chart = History::of(title, track, &story, |_| None, &self.evidence.judged());
         chart.rounds = self.evidence.shown_rounds(key, track.is_tolled());
         html! {
             figure.large {
@@ -104,6 +105,12 @@ impl Drawn<'_> {
         }
     }
 
+    /// Whether any sweep may not be compared with the newest somewhere.
+    fn apart(&self) -> bool {
+        let heads = &self.evidence.history.heads;
+        heads.last().is_some_and(|now| heads.iter().any(|h| h.comparability != now.comparability))
+    }
+
     fn has_toll(&self, metric: &MetricKey) -> bool {
         let of = |e: &EnvironmentName| SeriesKey { metric: metric.clone(), environment: e.clone() };
         let tracks = &self.evidence.history.tracks;
@@ -113,8 +120,8 @@ impl Drawn<'_> {
 
     fn stamp(&self, key: &SeriesKey, track: &Track) -> Markup {
         let story = self.story(key, track);
-        let sweeps: Vec<(f64, bool)> =
-            story.points.iter().map(|p| (story.value(p), p.accepted && !p.partial)).collect();
+        let sweeps: Vec<(f64, PointKind)> =
+            story.points.iter().map(|p| (story.value(p), PointKind::of(p))).collect();
         let axis = Axis::of(track);
         let last = sweeps.last().map_or_else(|| number::NONE.to_owned(), |(v, _)| axis.label(*v));
         let place = view::label(&key.environment, self.emulated);
@@ -148,6 +155,7 @@ impl Drawn<'_> {
     }
 
     fn story<'b>(&'b self, key: &SeriesKey, track: &'b Track) -> Story<'b> {
-        Story::of(&self.evidence.history, key, track, &self.evidence.policy, SHOWN)
+        let judged = Some(&self.evidence.sweep.sweep);
+        Story::of(&self.evidence.history, key, track, (&self.evidence.policy, judged), SHOWN)
     }
 }

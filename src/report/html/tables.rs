@@ -57,9 +57,9 @@ pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&s
                             td { (badge(v.verdict)) }
                             th scope="row" { (metric(v)) }
                             td data-l="in" { (breakable(&v.environment, emulated)) }
-                            td.n data-l="toll" data-v=[v.toll_now_pct.map(|c| format!("{c:.4}"))] { (percent(v.toll_before_pct)) " → " (percent(v.toll_now_pct)) }
+                            td.n data-l="toll" data-v=[v.toll_now_pct.map(|c| format!("{c:.4}"))] { (minus(&view::sides(v).join(" → "))) }
                             td.n data-l="change" data-v=[v.change_pct.map(|c| format!("{c:.4}"))] {
-                                (minus(&number::change_with_interval(v.change_pct, v.ci95_pct)))
+                                (minus(&view::change_of(v)))
                             }
                             td.drawing { (scale.forest(v)) }
                             td.n data-l="would see" data-v=[v.mde80_pct.map(|c| format!("{c:.4}"))] {
@@ -103,10 +103,6 @@ fn metric(v: &Verdict) -> Markup {
     html! {
         span.case { (clean::name(&v.workload)) " " (clean::name(&v.case)) } wbr; " " (clean::name(&v.metric))
     }
-}
-
-fn percent(pct: Option<f64>) -> String {
-    pct.map_or_else(|| number::NONE.to_owned(), |p| minus(&number::toll(p)))
 }
 
 /// The typographic minus is as wide as the plus.

@@ -19,8 +19,8 @@ const TICKS: [f64; 12] = [-75.0, -50.0, -20.0, 0.0, 25.0, 50.0, 100.0, 200.0, 40
 /// One bar.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bar {
-    /// Toll, percent.
-    pub toll: f64,
+    /// Toll, percent; none where only a range was published, which has no middle.
+    pub toll: Option<f64>,
     /// What it ranges over: published from and to, or the middle half of the rounds.
     pub range: Option<[f64; 2]>,
     /// What stands behind it.
@@ -63,8 +63,7 @@ impl Axis {
     fn over(groups: &[Group]) -> Self {
         let bars = groups.iter().flat_map(|g| &g.rows).flat_map(|r| [&r.then, &r.now]).flatten();
         let longest = bars.clone().map(|b| b.label.chars().count()).max().unwrap_or(0);
-        let ends =
-            bars.flat_map(|b| [b.toll, b.range.map_or(b.toll, |r| r[0]), b.range.map_or(b.toll, |r| r[1])]);
+        let ends = bars.flat_map(|b| b.toll.into_iter().chain(b.range.into_iter().flatten()));
         let logs = ends.map(log).filter(|x| x.is_finite());
         let (low, high) = logs.fold((log(-5.0), log(30.0)), |(l, h), x| (l.min(x), h.max(x)));
         Self { low, high, right: 8.0 + LETTER * longest as f64 }
@@ -144,15 +143,17 @@ pub(super) fn draw(title: &str, groups: &[Group]) -> Markup {
 
 /// A bar from native to its toll, its range as a line with ends, and its number.
 fn draw_bar(axis: Axis, bar: &Bar, class: &str, y: f64) -> Markup {
-    let (zero, end) = (axis.x(0.0), axis.x(bar.toll));
-    let (from, to) = (zero.min(end), zero.max(end));
+    let zero = axis.x(0.0);
+    let ends = bar.toll.map(|toll| axis.x(toll)).map(|end| (zero.min(end), zero.max(end)));
     let range = bar.range.map(|[a, b]| [axis.x(a), axis.x(b)]);
-    let right = range.map_or(to, |[_, b]| to.max(b));
+    let right = ends.map_or(zero, |(_, to)| to).max(range.map_or(zero, |[_, b]| b));
     let middle = y + BAR / 2.0;
     html! {
         g class=(class) {
             title { (bar.says) }
-            rect x=(px(from)) y=(px(y)) width=(px((to - from).max(1.0))) height=(px(BAR)) {}
+            @if let Some((from, to)) = ends {
+                rect x=(px(from)) y=(px(y)) width=(px((to - from).max(1.0))) height=(px(BAR)) {}
+            }
             @if let Some([a, b]) = range {
                 path d={ "M" (px(a)) " " (px(middle)) "H" (px(b)) "M" (px(a)) " " (px(y + 1.5)) "v8M" (px(b)) " " (px(y + 1.5)) "v8" } {}
             }
@@ -167,7 +168,7 @@ mod tests {
 
     fn bar(toll: f64) -> Bar {
         let label = crate::report::number::toll(toll);
-        Bar { toll, range: None, label, says: String::new() }
+        Bar { toll: Some(toll), range: None, label, says: String::new() }
     }
 
     fn group(rows: &[(Option<Bar>, Option<Bar>)]) -> Group {

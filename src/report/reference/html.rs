@@ -252,14 +252,15 @@ fn then_bar(fact: &Fact, column: Column) -> Option<Bar> {
     let name = column.then.unwrap_or(column.now);
     let label = tolls_text(low, high);
     let says = format!("2014, {name}: {label}{value} ({})", fact.source);
-    Some(Bar { toll: high, range, label, says })
+    let toll = range.is_none().then_some(high);
+    Some(Bar { toll, range, label, says })
 }
 
 fn now_bar(today: &Today, label: &str) -> Option<Bar> {
     let toll = today.toll?;
     let value = number::value(today.median, &today.unit);
     let says = format!("today, {label}: {}, {value}, n = {}", number::toll(toll), today.n);
-    Some(Bar { toll, range: today.toll_spread, label: number::toll(toll), says })
+    Some(Bar { toll: Some(toll), range: today.toll_spread, label: number::toll(toll), says })
 }
 
 fn tolls_text(low: f64, high: f64) -> String {

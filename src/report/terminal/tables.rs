@@ -257,10 +257,9 @@ impl Verdicts<'_> {
             Cell::new(view::label(&v.environment, self.emulated)),
         ];
         if columns.toll {
-            let pct = |p: Option<f64>| p.map_or_else(|| number::NONE.to_owned(), number::toll);
-            cells.push(Cell::new(format!("{} → {}", pct(v.toll_before_pct), pct(v.toll_now_pct))));
+            cells.push(Cell::new(view::sides(v).join(" → ")));
         }
-        cells.push(Cell::new(number::change_with_interval(v.change_pct, v.ci95_pct)));
+        cells.push(Cell::new(view::change_of(v)));
         if columns.sees {
             // Of a proven verdict nobody asks what else could have been seen.
             let detectable = v.mde80_pct.filter(|_| v.verdict != VerdictKind::Unchanged);

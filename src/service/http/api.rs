@@ -189,7 +189,7 @@ pub(super) async fn history(State(app): Shared, query: Asked<OfMetric>) -> Respo
             let (key, group) = query.group(c)?;
             let series = query.series(group)?;
             let track = group.tracks.get(&series).ok_or(Problem::Nothing("such series"))?;
-            let story = Story::of(group, &series, track, &policy::load(&of.config)?, query.most()?);
+            let story = Story::of(group, &series, track, (&policy::load(&of.config)?, None), query.most()?);
             text(Shown {
                 host_class: &key.host_class,
                 profile: &key.profile,

@@ -19,9 +19,6 @@ if (live && window.EventSource) {
   });
 }
 
-// Charts are read from their newest end.
-for (const box of document.querySelectorAll(".chart")) box.scrollLeft = box.scrollWidth;
-
 // Rounds of a dot, in place.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest?.("svg.history a");

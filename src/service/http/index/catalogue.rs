@@ -132,6 +132,8 @@ mod tests {
         let old = example("20261123T172454Z-9fad18");
         let mut new = example("20261123T205047Z-dfb0c3");
         new.parameters.clone_from(&old.parameters);
+        new.bench_image.clone_from(&old.bench_image);
+        new.accelerator.clone_from(&old.accelerator);
         new.fingerprint.components.clone_from(&old.fingerprint.components);
         new.fingerprint.components.insert(Component::Runc, "9.9".into());
         let mut catalogue = Catalogue::default();
@@ -142,6 +144,6 @@ mod tests {
         assert_eq!(changed.len(), 1);
         assert_eq!((changed[0].component, changed[0].after.as_deref()), (Component::Runc, Some("9.9")));
         assert!(!parameters && group.changes_at(0).0.is_empty());
-        assert!(Arc::ptr_eq(&group.heads[0].parameters, &group.heads[1].parameters));
+        assert!(Arc::ptr_eq(&group.heads[0].comparability, &group.heads[1].comparability));
     }
 }

@@ -86,7 +86,7 @@ impl Shown<'_> {
     }
 
     fn chart(&self, track: &Track) -> Markup {
-        let story = Story::of(self.group, &self.series, track, self.policy, self.most);
+        let story = Story::of(self.group, &self.series, track, (self.policy, None), self.most);
         let kind = self.group.judged.as_ref().and_then(|j| j.kinds.get(&self.series)).copied();
         let flags = numbered(&story.changes);
         html! {
@@ -110,7 +110,7 @@ impl Shown<'_> {
 
     fn drawing(&self, track: &Track, story: &Story<'_>) -> History {
         let title = format!("History of {} in {}", self.name(), self.series.environment);
-        History::of(title, track, story, |sweep| Some(self.rounds_of(sweep)), self.chosen.as_ref())
+        History::of(title, track, story, |sweep| Some(self.rounds_of(sweep)), self.chosen.as_ref().as_slice())
     }
 
     /// The same page with the rounds of a sweep.
@@ -126,7 +126,7 @@ impl Shown<'_> {
     }
 
     fn table(&self, track: &Track) -> Markup {
-        let story = Story::of(self.group, &self.series, track, self.policy, self.most);
+        let story = Story::of(self.group, &self.series, track, (self.policy, None), self.most);
         let unit = clean::name(&track.info.unit);
         html! {
             section {
@@ -205,11 +205,13 @@ fn level_list(story: &Story<'_>, axis: &Axis) -> Markup {
 fn legend(story: &Story<'_>) -> Markup {
     let partial = story.points.iter().any(|p| p.partial);
     let measured = story.points.iter().any(|p| !p.partial && !p.accepted);
+    let apart = story.points.iter().any(|p| !p.comparable);
     html! {
         p.key.chartkey {
             span { i.accepted {} "accepted sweep" }
             @if measured { span { i.measured {} "measured, not accepted" } }
             @if partial { span { i.partial {} "chosen cells" } }
+            @if apart { span { "× not comparable with the newest" } }
             @if let Some(band) = story.band {
                 span { i.band {} "baseline: " @if band.sweeps < 10 { "its" } @else { "middle 80 % of its" } " " (number::count(band.sweeps, "sweep")) }
             }
