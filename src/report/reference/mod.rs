@@ -212,7 +212,7 @@ mod tests {
     fn each_row_names_a_metric_that_the_suite_measures() {
         let size = Size::of(Profile::Standard);
         let cases: Vec<_> = workload::all().iter().flat_map(|w| w.cases(size)).collect();
-        for fact in &rc25482::FACTS {
+        for fact in rc25482::FACTS.iter().filter(|f| f.today != rc25482::NO_COUNTERPART) {
             let (workload, case, metric) = fact.today;
             let known = cases.iter().any(|c| {
                 c.workload == workload

@@ -23,6 +23,9 @@ const fn time(pct: f64) -> Old {
     Old::Published(Published::Time { pct })
 }
 
+/// Of what the suite does not measure in the same way.
+pub const NO_COUNTERPART: (&str, &str, &str) = ("", "", "");
+
 /// The facts, in the order of the study.
 pub(super) const FACTS: [Fact; 22] = [
     Fact {
@@ -60,7 +63,7 @@ pub(super) const FACTS: [Fact; 22] = [
         kvm: trials(10, 0.012_48, 0.000_32),
         tuned: Old::Unknown,
         // A host of today has as many sockets as it has: its number stands beside one socket.
-        today: ("", "", ""),
+        today: NO_COUNTERPART,
     },
     Fact {
         figure: Figure::TableOne,
