@@ -297,7 +297,9 @@ fn the_table_has_a_history_and_colours_where_they_are_wanted() {
         for (key, rounds) in &mut sweep.series {
             let worse = if key.environment.is_native() { 1.0 } else { 1.5 };
             let factor = sweep.metrics[&key.metric].better.sign() * f64::ln(worse);
-            rounds.values_mut().for_each(|v| *v *= factor.exp());
+            for value in rounds.values_mut() {
+                *value *= factor.exp();
+            }
         }
     }
     fs::write(dir.path().join("later.csv"), write(&later)).expect("written");
