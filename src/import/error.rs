@@ -35,7 +35,8 @@ pub enum ImportError {
     },
     /// Two values for one round.
     #[error(
-        "{file}: line {line}: {sample} is there already; each file is a round unless it numbers its trials"
+        "{file}: line {line}: {sample} is there already; a file is a round, with one value of each series, unless it numbers \
+         its trials (fio's jobs of one name: --group_reporting, or names of their own)"
     )]
     Twice {
         /// The file.
@@ -45,14 +46,12 @@ pub enum ImportError {
         /// Which sample.
         sample: String,
     },
-    /// A name that samples cannot have.
-    #[error("{file}: line {line}: {why}")]
-    Name {
-        /// The file.
-        file: String,
-        /// From 1.
-        line: usize,
-        /// What is wrong with it.
-        why: String,
+    /// A key of the mapping file that does nothing.
+    #[error("--map: [{table}] {key:?} fits nothing that was imported; correct it or leave it out")]
+    Unused {
+        /// The table.
+        table: &'static str,
+        /// The key.
+        key: String,
     },
 }

@@ -12,6 +12,7 @@ mod stream;
 mod sysbench;
 mod trials;
 
+use super::reading::number;
 use super::{ImportError, Map, Reading};
 use clap::ValueEnum;
 
@@ -24,7 +25,7 @@ pub enum Tool {
     FioJson,
     /// fio's text, of version 2 and 3.
     FioText,
-    /// redis-benchmark's `--csv`, with and without latencies, and its text of any version.
+    /// redis-benchmark's `--csv`, with and without latencies, and its text of any version, `-q` too.
     Redis,
     /// sysbench's text, 0.4 to 1.0.
     Sysbench,
@@ -68,7 +69,7 @@ impl Tool {
                 "lines such as `job: (groupid=0, jobs=1): err= 0` and `read: IOPS=...` or `read : io=..., iops=...`"
             }
             Self::Redis => {
-                "`\"GET\",\"15748.03\"`, or a heading `====== GET ======` and `... requests per second`"
+                "`\"GET\",\"15748.03\"`, a heading `====== GET ======` and `... requests per second`, or `GET: ... requests per second`"
             }
             Self::Sysbench => "`transactions: N (N per sec.)`",
             Self::Hpcc => "lines such as `HPL_Tflops=...` after `Begin of Summary section.`",
@@ -122,6 +123,18 @@ impl Wrong {
         Self::at(error.line().max(1), format!("no JSON of this format: {error}"))
     }
 
+    /// Of a field of JSON that is there and says something else than a number.
+    fn field(line: usize, name: &str, found: &serde_json::Value) -> Self {
+        let shown: String = found.to_string().chars().take(40).collect();
+        Self::at(line, format!("{name}: found {shown}, expected a number"))
+    }
+
+    /// Of a metric whose direction neither the format nor the mapping file says: a guess could turn a verdict round.
+    fn undirected(line: usize, metric: &str) -> Self {
+        let remedy = format!("say it in the mapping file: [better] {metric:?} = \"lower\"");
+        Self::at(line, format!("whether more or less of {metric:?} is better is not known; {remedy}"))
+    }
+
     /// Of a number.
     fn number(line: usize, found: &str) -> Self {
         let shown: String = found.chars().take(40).collect();
@@ -129,9 +142,20 @@ impl Wrong {
     }
 }
 
-/// The lines of a text with their numbers, from 1.
+/// The lines of a text with their numbers, from 1, as a terminal shows them at the end: progress that ends in a carriage return is
+/// written over by what follows it.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    (1..).zip(text.lines())
+    (1..).zip(text.lines().map(|line| line.rsplit('\r').next().unwrap_or(line)))
+}
+
+/// A rate. None at all is a run that failed, and below zero is what tools write for a part that was not run.
+fn positive(line: usize, text: &str) -> Result<f64, Wrong> {
+    let value = number(text).ok_or_else(|| Wrong::number(line, text.trim()))?;
+    if value > 0.0 {
+        Ok(value)
+    } else {
+        Err(Wrong::at(line, format!("found {value}, which is no rate: expected a number above zero")))
+    }
 }
 
 /// The text between two marks of a line.

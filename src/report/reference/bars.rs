@@ -5,13 +5,13 @@ use maud::{Markup, html};
 const WIDTH: f64 = 400.0;
 const LEFT: f64 = 94.0;
 /// Of a letter of a label, about.
-const LETTER: f64 = 6.2;
+const LETTER: f64 = 7.2;
 const TOP: f64 = 24.0;
 const HEADING: f64 = 24.0;
 const BAR: f64 = 11.0;
 const ROW: f64 = 2.0 * BAR + 8.0;
 /// Ticks are at least so far apart.
-const APART: f64 = 44.0;
+const APART: f64 = 48.0;
 
 /// Tolls that may have a tick: percent.
 const TICKS: [f64; 12] = [-75.0, -50.0, -20.0, 0.0, 25.0, 50.0, 100.0, 200.0, 400.0, 900.0, 1900.0, 4900.0];
@@ -188,7 +188,7 @@ mod tests {
         assert!((up - down).abs() < 1e-9, "{up} {down}");
         let mut at: Vec<f64> = axis.ticks().into_iter().map(|t| axis.x(t)).collect();
         at.sort_by(f64::total_cmp);
-        assert!(at.len() >= 4 && at.windows(2).all(|w| w[1] - w[0] >= APART), "{at:?}");
+        assert!(at.len() >= 3 && at.windows(2).all(|w| w[1] - w[0] >= APART), "{at:?}");
         assert!((axis.x(1581.0) - (WIDTH - axis.right)).abs() < 1e-9, "the largest fills the width");
     }
 
