@@ -153,6 +153,33 @@ async fn failures_are_retried_given_up_and_told() {
 }
 
 #[tokio::test]
+async fn a_job_that_github_cannot_be_asked_for_waits_out_the_outage() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = config(dir.path(), "attempts = 2\nretry_wait = \"1m\"");
+    let (host, runner, clock) = (FakeHost::settled(), FakeRunner::default(), Held::at(NOON));
+    host.upgrade("2");
+    service(&config, &host, &runner, &clock, |mut link: Link| {
+        let (runner, clock) = (&runner, &clock);
+        async move {
+            for n in 1..=5 {
+                runner.end(Ran::PutOff("no connection".into()));
+                clock.advance(7201);
+                let waits = |s: &tollgate::watch::Status| runner.orders().len() == n && s.queue.len() == 1;
+                let status = link.until("it is put off", waits).await;
+                assert_eq!((status.queue[0].attempts, status.finished.len()), (0, 0));
+                assert_eq!(status.queue[0].last_error.as_deref(), Some("no connection"));
+            }
+            runner.end(Ran::Dispatched("docker-upgrade".into()));
+            clock.advance(7201);
+            let status = link.until("GitHub is back", |s| s.finished.len() == 1).await;
+            assert_eq!(status.finished[0].outcome, FinishedAs::Dispatched);
+        }
+    })
+    .await;
+    assert!(runner.given_up.lock().expect("lock").is_empty());
+}
+
+#[tokio::test]
 async fn clocks_jump_and_schedules_quiet_hours_and_people_have_their_way() {
     let dir = tempfile::tempdir().expect("a directory");
     let watch = "quiet_hours = [\"02:00-06:00\"]\n[watch.schedules]\nnightly = { cron = \"30 2 * * *\" }";

@@ -40,6 +40,8 @@ pub enum Ran {
     Stale(String),
     /// It was stopped on request; the host is clean and the journal is kept.
     Stopped,
+    /// Who should measure could not be asked, which time or a person's new token mends. It is tried for as long as it takes.
+    PutOff(String),
     /// It failed.
     Failed {
         /// Why.
@@ -60,6 +62,7 @@ impl fmt::Display for Ran {
             Self::Busy(why) => write!(f, "waits: {why}"),
             Self::Stale(why) => write!(f, "begins anew: {why}"),
             Self::Stopped => f.write_str("stopped; the journal is kept"),
+            Self::PutOff(why) => write!(f, "put off, and tried again for as long as it takes: {why}"),
             Self::Failed { why, .. } => write!(f, "failed: {why}"),
         }
     }

@@ -233,7 +233,7 @@ impl Service<'_> {
         let now = self.parts.clock.now();
         self.unsaved = true;
         let id = self.queue.running().map(|r| r.job.id);
-        if matches!(ran, Ran::Failed { .. }) {
+        if matches!(ran, Ran::Failed { .. } | Ran::PutOff(_)) {
             tracing::warn!(job = id, "{ran}");
         } else {
             tracing::info!(job = id, "{ran}");
@@ -254,7 +254,8 @@ impl Service<'_> {
                 }
             }
             // What is torn down around it makes it fail.
-            Ran::Failed { .. } if cancel.is_cancelled() => {}
+            Ran::Failed { .. } | Ran::PutOff(_) if cancel.is_cancelled() => {}
+            Ran::PutOff(why) => self.queue.put_off(&why, self.parts.config.watch.retry_wait, now),
             Ran::Failed { why, for_good } => self.failed(&why, for_good, now),
         }
         // Nobody waits for the next turn when the service stops.

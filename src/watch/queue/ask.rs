@@ -90,7 +90,7 @@ impl Queue {
             last_error: None,
         };
         let id = job.id;
-        self.waiting.push(Waiting { job, otherwise: None, sweep: None });
+        self.waiting.push(Waiting { job, otherwise: None, sweep: None, put_off: 0 });
         id
     }
 
@@ -123,7 +123,7 @@ impl Queue {
         }
         // Another host is another attempt, and what was begun is no longer of use.
         (waiting.job.attempts, waiting.job.not_before, waiting.job.last_error) = (0, None, None);
-        waiting.sweep = None;
+        (waiting.sweep, waiting.put_off) = (None, 0);
         waiting.job.priority = waiting.job.priority.max(reason.priority());
         waiting.job.reason = reason;
         Some(waiting.job.id)
@@ -156,7 +156,7 @@ impl Waiting {
         let priority = reason.priority();
         if priority == Priority::High {
             // A person waits for it now, whatever happened before.
-            (job.not_before, job.attempts) = (None, 0);
+            (job.not_before, job.attempts, self.put_off) = (None, 0, 0);
         }
         match &job.reason {
             _ if !reason.is_unconditional() => {}

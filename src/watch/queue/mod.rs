@@ -51,6 +51,14 @@ struct Waiting {
     /// The sweep that was begun for it and stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sweep: Option<SweepId>,
+    /// How often it was put off in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    put_off: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// The job that runs.
@@ -70,6 +78,9 @@ pub struct Started {
     /// As for a job that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     otherwise: Option<Reason>,
+    /// As for a job that waits.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    put_off: u32,
 }
 
 /// What was dealt with last.
@@ -176,10 +187,11 @@ impl Queue {
             return None;
         }
         let at = self.waiting.iter().position(|w| w.job.id == id)?;
-        let Waiting { job, otherwise, sweep: begun } = self.waiting.remove(at);
+        let Waiting { job, otherwise, sweep: begun, put_off } = self.waiting.remove(at);
         let sweep = begun.unwrap_or(sweep);
         let components = components.clone();
-        self.running = Some(Started { job, since: now, sweep, components, invalid: false, otherwise });
+        self.running =
+            Some(Started { job, since: now, sweep, components, invalid: false, otherwise, put_off });
         self.running.as_ref()
     }
 

@@ -146,6 +146,31 @@ fn failures_wait_longer_each_time_and_end() {
 }
 
 #[test]
+fn what_is_put_off_uses_up_no_attempt_and_is_never_given_up() {
+    let mut queue = settled();
+    seen(&mut queue, &engine("2"), 2);
+    let mut now = 10;
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        begin(&mut queue, &engine("2"), now);
+        queue.put_off("no connection", RETRY.first_wait, at(now));
+        assert_eq!(seen(&mut queue, &engine("2"), now), Observed::default(), "it waits as it is");
+        let Next::Wait(until) = queue.next(at(now), None) else { panic!("{queue:?}") };
+        waits.push((until - at(now)).num_minutes());
+        now = (until - at(0)).num_seconds();
+    }
+    assert_eq!((&waits[..3], waits[19]), (&[1, 2, 4][..], 120));
+    let waiting = queue.waiting()[0];
+    assert_eq!((waiting.attempts, waiting.last_error.as_deref()), (0, Some("no connection")));
+    assert_eq!(queue.settled("smoke").map(|s| &s.components), Some(&engine("1")), "nothing is settled");
+    let written = serde_json::to_string(&queue).expect("JSON");
+    assert_eq!(serde_json::from_str::<Queue>(&written).expect("the same"), queue);
+    begin(&mut queue, &engine("2"), now);
+    queue.dispatched(None, at(now));
+    assert_eq!(seen(&mut queue, &engine("2"), now + 1), Observed::default());
+}
+
+#[test]
 fn another_change_ends_the_waiting_after_a_failure() {
     let mut queue = settled();
     seen(&mut queue, &engine("2"), 2);
@@ -235,7 +260,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         4 => (0_u8..4).prop_map(Happens::Look),
         2 => (0_u8..2, 0_u8..4).prop_map(|(p, r)| Happens::Ask(p, r)),
         4 => Just(Happens::Begin),
-        4 => (0_u8..6).prop_map(Happens::End),
+        4 => (0_u8..7).prop_map(Happens::End),
         1 => Just(Happens::Crash),
         2 => (0_u16..500).prop_map(Happens::Later),
     ]
@@ -282,6 +307,7 @@ fn step(queue: &mut Queue, event: &Happens, host: &mut Components, now: i64, ask
                 2 | 3 => {
                     queue.failed("it failed", *how == 3, RETRY, at(now));
                 }
+                6 => queue.put_off("no connection", RETRY.first_wait, at(now)),
                 4 => queue.busy("somebody else", at(now + 60), at(now)),
                 _ => queue.stale("another image", at(now)),
             }
