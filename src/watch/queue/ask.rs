@@ -52,8 +52,11 @@ impl Queue {
             observed.invalidated = Some(running.job.id);
         }
         let own = self.settled.get(seen.profile);
+        // A time that is still to come is that of a clock which was wrong: such a baseline would be the newest until then,
+        // and what was measured here since would be measured for ever.
+        let baseline = seen.baseline.filter(|baseline| own.is_none() || baseline.at <= now);
         // Of the two, what was dealt with last.
-        let reference = own.into_iter().chain(seen.baseline).max_by_key(|settled| settled.at);
+        let reference = own.into_iter().chain(baseline).max_by_key(|settled| settled.at);
         let Some(reference) = reference else { return observed };
         let changed = differences(&reference.components, seen.components);
         let covered = self.running.as_ref().is_some_and(|r| !r.invalid && r.job.profile == seen.profile);

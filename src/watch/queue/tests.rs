@@ -221,6 +221,22 @@ fn a_newer_baseline_counts_for_more_than_what_was_measured_here_before() {
 }
 
 #[test]
+fn a_baseline_of_a_clock_that_was_ahead_has_nothing_measured_for_ever() {
+    let mut queue = settled();
+    let ahead = Settled { at: at(9_000_000), components: engine("1") };
+    let now = engine("2");
+    let observe = |queue: &mut Queue, second| {
+        queue.observe(&Seen { profile: "smoke", components: &now, baseline: Some(&ahead) }, at(second))
+    };
+    assert!(observe(&mut queue, 2).queued.is_some());
+    begin(&mut queue, &now, 3);
+    queue.judged(Decision::Regressed, None, engine("2"), None, at(4));
+    assert_eq!(observe(&mut queue, 5), Observed::default(), "it was measured");
+    let mut fresh = Queue::new(7);
+    assert!(observe(&mut fresh, 2).queued.is_some(), "where nothing else is known, it is all there is");
+}
+
+#[test]
 fn a_baseline_that_is_too_small_is_filled_but_not_for_ever() {
     let mut queue = Queue::new(7);
     for n in 0..6 {
