@@ -208,7 +208,7 @@ impl Service<'_> {
         let is_local = self.parts.config.watch.mode == WatchMode::Local;
         if let Some(why) = self.parts.host.busy().filter(|_| is_local) {
             tracing::info!(job = id, why, "waits");
-            self.queue.postpone(id, &why, now + BUSY);
+            self.queue.postpone(id, &why, now + BUSY, now);
             self.unsaved = true;
             return;
         }

@@ -93,7 +93,7 @@ impl Queue {
             last_error: None,
         };
         let id = job.id;
-        self.waiting.push(Waiting { job, otherwise: None, sweep: None, put_off: 0 });
+        self.waiting.push(Waiting { job, otherwise: None, sweep: None, put_off: 0, waits_since: None });
         id
     }
 

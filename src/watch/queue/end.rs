@@ -49,7 +49,7 @@ impl Queue {
         }
         running.job.not_before = Some(now + wait(retry.first_wait, running.job.attempts, LONGEST_WAIT));
         running.job.last_error = Some(why);
-        self.back(running, None);
+        self.back(running, None, now);
         false
     }
 
@@ -60,7 +60,7 @@ impl Queue {
         running.put_off = running.put_off.saturating_add(1);
         running.job.not_before = Some(now + wait(first_wait, running.put_off, LONGEST_PUT_OFF));
         running.job.last_error = Some(why.chars().take(REASON).collect());
-        self.back(running, None);
+        self.back(running, None, now);
     }
 
     /// The host was not free. That is no failure.
@@ -69,12 +69,13 @@ impl Queue {
         running.job.not_before = Some(until);
         running.job.last_error = Some(why.chars().take(REASON).collect());
         let sweep = running.sweep.clone();
-        self.back(running, Some(sweep));
+        self.back(running, Some(sweep), now);
     }
 
     /// The host is not free for a job that was to begin.
-    pub fn postpone(&mut self, id: u64, why: &str, until: DateTime<Utc>) {
+    pub fn postpone(&mut self, id: u64, why: &str, until: DateTime<Utc>, now: DateTime<Utc>) {
         if let Some(waiting) = self.waiting.iter_mut().find(|w| w.job.id == id) {
+            waiting.waits_since = Some(now);
             waiting.job.not_before = Some(until);
             waiting.job.last_error = Some(why.chars().take(REASON).collect());
         }
@@ -84,7 +85,7 @@ impl Queue {
     pub fn stale(&mut self, why: &str, now: DateTime<Utc>) {
         let Some(mut running) = self.take_valid(now) else { return };
         running.job.last_error = Some(why.chars().take(REASON).collect());
-        self.back(running, None);
+        self.back(running, None, now);
     }
 
     /// The running job was stopped because the host changed. Its change has a job of its own by now; what else it was for
@@ -106,7 +107,7 @@ impl Queue {
     pub fn recover(&mut self, now: DateTime<Utc>) {
         let Some(running) = self.take_valid(now) else { return };
         let sweep = running.sweep.clone();
-        self.back(running, Some(sweep));
+        self.back(running, Some(sweep), now);
     }
 
     /// The running job; one that was invalidated is over instead.
@@ -122,9 +123,10 @@ impl Queue {
     }
 
     /// Back to those that wait. Whoever asked for the same meanwhile was put to the running job.
-    fn back(&mut self, running: Started, sweep: Option<SweepId>) {
+    fn back(&mut self, running: Started, sweep: Option<SweepId>, now: DateTime<Utc>) {
         let Started { job, otherwise, put_off, .. } = running;
-        self.waiting.push(Waiting { job, otherwise, sweep, put_off });
+        let waits_since = job.not_before.map(|_| now);
+        self.waiting.push(Waiting { job, otherwise, sweep, put_off, waits_since });
     }
 
     fn finish(

@@ -188,6 +188,16 @@ fn a_clock_that_was_set_back_does_not_hold_a_job() {
     begin(&mut queue, &engine("2"), 10);
     queue.failed("no space", false, RETRY, at(10));
     assert!(matches!(queue.next(at(-40 * 86_400), None), Next::Start(_)));
+    assert!(matches!(queue.next(at(-3600), None), Next::Start(_)), "nor by an hour, up to a day");
+    let id = begin(&mut queue, &engine("2"), 100);
+    queue.busy("another sweep runs", at(160), at(100));
+    assert!(matches!(queue.next(at(-3600), None), Next::Start(_)));
+    queue.postpone(id, "another sweep runs", at(260), at(200));
+    assert_eq!(queue.next(at(201), None), Next::Wait(at(260)));
+    assert!(matches!(queue.next(at(199), None), Next::Start(_)));
+    let written = serde_json::to_string(&queue).expect("JSON");
+    let read: Queue = serde_json::from_str(&written).expect("the same");
+    assert!(matches!(read.next(at(199), None), Next::Start(_)), "after a restart, too");
 }
 
 #[test]
