@@ -6,7 +6,7 @@ use super::runner::{Order, Ran, Runner};
 use crate::alert::candidates::Statement;
 use crate::model::{Component, HostClass};
 use crate::notify::github::{Client, WriteError};
-use crate::watch::{Job, Reason};
+use crate::watch::{Finished, Reason};
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::json;
@@ -36,6 +36,20 @@ fn event(reason: &Reason) -> &'static str {
     }
 }
 
+/// What an error means for the job. An outage ends and a token is renewed, and nobody finds a change again that was given up;
+/// so only what GitHub refuses whatever is mended ends a job.
+fn failure(error: &WriteError) -> Ran {
+    let why = error.to_string();
+    match error {
+        WriteError::Refused(refusal) if refusal.is_for_good() => Ran::Failed { why, for_good: true },
+        // An ambiguous one may have been taken. Once more does no harm: the gate finds nothing changed then.
+        WriteError::Refused(_)
+        | WriteError::RateLimited(_)
+        | WriteError::Ambiguous { .. }
+        | WriteError::NotSent { .. } => Ran::PutOff(why),
+    }
+}
+
 #[async_trait(?Send)]
 impl Runner for Dispatch<'_> {
     async fn run(&self, order: &Order, _: &Board, cancel: &CancellationToken) -> Ran {
@@ -55,16 +69,14 @@ impl Runner for Dispatch<'_> {
         };
         match written {
             Ok(_) => Ran::Dispatched(format!("{event} to {}", self.client.repository())),
-            // An ambiguous one may have been taken. Once more does no harm: the gate finds nothing changed then.
-            Err(error) => {
-                let for_good = matches!(&error, WriteError::Refused(refusal) if refusal.is_for_good());
-                Ran::Failed { why: error.to_string(), for_good }
-            }
+            Err(error) => failure(&error),
         }
     }
 
-    async fn gave_up(&self, job: &Job, why: &str) {
-        tracing::error!(job = job.id, why, "GitHub could not be asked to measure");
+    async fn gave_up(&self, over: &Finished) -> Result<(), String> {
+        let why = over.detail.as_deref().unwrap_or_default();
+        tracing::error!(job = over.job.id, why, "GitHub could not be asked to measure");
+        Ok(())
     }
 
     async fn tell_waiting(&self) {
@@ -82,6 +94,28 @@ impl Runner for Dispatch<'_> {
 mod tests {
     use super::*;
     use crate::model::Change;
+    use crate::notify::github::Refusal;
+
+    #[test]
+    fn only_what_github_never_takes_ends_a_job() {
+        let refused = |status| {
+            let request = "POST /repos/o/r/dispatches".to_owned();
+            failure(&WriteError::Refused(Box::new(Refusal {
+                request,
+                status,
+                message: String::new(),
+                fields: Vec::new(),
+            })))
+        };
+        for status in [401, 403, 404, 429, 500, 502, 503] {
+            assert!(matches!(refused(status), Ran::PutOff(_)), "{status}");
+        }
+        assert!(matches!(refused(422), Ran::Failed { for_good: true, .. }));
+        let (request, cause) = ("POST /x".to_owned(), "connection refused".to_owned());
+        let lost = WriteError::Ambiguous { request: request.clone(), cause: cause.clone() };
+        assert!(matches!(failure(&lost), Ran::PutOff(_)));
+        assert!(matches!(failure(&WriteError::NotSent { request, cause }), Ran::PutOff(_)));
+    }
 
     #[test]
     fn each_change_has_an_event_that_the_workflow_listens_for() {

@@ -21,8 +21,6 @@ use tracing::Instrument as _;
 const LONGEST_REST: Duration = Duration::from_secs(60);
 /// How long a job waits for a host that somebody else sweeps on.
 const BUSY: TimeDelta = TimeDelta::seconds(60);
-/// How often it is tried to tell what could not be told.
-const TELL_AGAIN: TimeDelta = TimeDelta::minutes(30);
 
 /// What is shown before the first turn.
 pub(super) fn first_status(parts: &Parts<'_>, now: DateTime<Utc>) -> Status {
@@ -89,6 +87,7 @@ impl Service<'_> {
             self.flight.cancel.cancel();
         }
         if !self.unsaved || self.save().is_ok() {
+            self.tell_given_up(now);
             self.begin(now, cancel);
         }
         self.tell_again(now);
@@ -208,7 +207,7 @@ impl Service<'_> {
         let is_local = self.parts.config.watch.mode == WatchMode::Local;
         if let Some(why) = self.parts.host.busy().filter(|_| is_local) {
             tracing::info!(job = id, why, "waits");
-            self.queue.postpone(id, &why, now + BUSY);
+            self.queue.postpone(id, &why, now + BUSY, now);
             self.unsaved = true;
             return;
         }
@@ -233,7 +232,7 @@ impl Service<'_> {
         let now = self.parts.clock.now();
         self.unsaved = true;
         let id = self.queue.running().map(|r| r.job.id);
-        if matches!(ran, Ran::Failed { .. }) {
+        if matches!(ran, Ran::Failed { .. } | Ran::PutOff(_)) {
             tracing::warn!(job = id, "{ran}");
         } else {
             tracing::info!(job = id, "{ran}");
@@ -254,7 +253,8 @@ impl Service<'_> {
                 }
             }
             // What is torn down around it makes it fail.
-            Ran::Failed { .. } if cancel.is_cancelled() => {}
+            Ran::Failed { .. } | Ran::PutOff(_) if cancel.is_cancelled() => {}
+            Ran::PutOff(why) => self.queue.put_off(&why, self.parts.config.watch.retry_wait, now),
             Ran::Failed { why, for_good } => self.failed(&why, for_good, now),
         }
         // Nobody waits for the next turn when the service stops.
@@ -264,25 +264,9 @@ impl Service<'_> {
     fn failed(&mut self, why: &str, for_good: bool, now: DateTime<Utc>) {
         let watch = &self.parts.config.watch;
         let retry = Retry { attempts: watch.attempts, first_wait: watch.retry_wait };
-        let job = self.queue.running().map(|r| r.job.clone());
-        if !self.queue.failed(why, for_good, retry, now) {
-            return;
-        }
-        let Some(job) = job else { return };
-        let (runner, why) = (self.parts.runner, why.to_owned());
-        self.errand = Some(Box::pin(async move { runner.gave_up(&job, &why).await }));
-    }
-
-    /// From time to time, what waits in the outbox.
-    fn tell_again(&mut self, now: DateTime<Utc>) {
-        let due = now >= self.last_errand + TELL_AGAIN || now < self.last_errand;
-        if !due || self.errand.is_some() || self.notice.is_some() || self.flight.task.is_some() {
-            return;
-        }
-        self.last_errand = now;
-        if self.parts.host.outbox().waiting > 0 {
-            let runner = self.parts.runner;
-            self.errand = Some(Box::pin(async move { runner.tell_waiting().await }));
+        if self.queue.failed(why, for_good, retry, now) {
+            // This one is told as soon as it is written down, however it went with another.
+            self.untold_until = None;
         }
     }
 

@@ -52,8 +52,11 @@ impl Queue {
             observed.invalidated = Some(running.job.id);
         }
         let own = self.settled.get(seen.profile);
+        // A time that is still to come is that of a clock which was wrong: such a baseline would be the newest until then,
+        // and what was measured here since would be measured for ever.
+        let baseline = seen.baseline.filter(|baseline| own.is_none() || baseline.at <= now);
         // Of the two, what was dealt with last.
-        let reference = own.into_iter().chain(seen.baseline).max_by_key(|settled| settled.at);
+        let reference = own.into_iter().chain(baseline).max_by_key(|settled| settled.at);
         let Some(reference) = reference else { return observed };
         let changed = differences(&reference.components, seen.components);
         let covered = self.running.as_ref().is_some_and(|r| !r.invalid && r.job.profile == seen.profile);
@@ -90,7 +93,7 @@ impl Queue {
             last_error: None,
         };
         let id = job.id;
-        self.waiting.push(Waiting { job, otherwise: None, sweep: None });
+        self.waiting.push(Waiting { job, otherwise: None, sweep: None, put_off: 0, waits_since: None });
         id
     }
 
@@ -123,7 +126,7 @@ impl Queue {
         }
         // Another host is another attempt, and what was begun is no longer of use.
         (waiting.job.attempts, waiting.job.not_before, waiting.job.last_error) = (0, None, None);
-        waiting.sweep = None;
+        (waiting.sweep, waiting.put_off) = (None, 0);
         waiting.job.priority = waiting.job.priority.max(reason.priority());
         waiting.job.reason = reason;
         Some(waiting.job.id)
@@ -156,7 +159,7 @@ impl Waiting {
         let priority = reason.priority();
         if priority == Priority::High {
             // A person waits for it now, whatever happened before.
-            (job.not_before, job.attempts) = (None, 0);
+            (job.not_before, job.attempts, self.put_off) = (None, 0, 0);
         }
         match &job.reason {
             _ if !reason.is_unconditional() => {}

@@ -5,9 +5,12 @@ use crate::model::{Decision, SweepId};
 use crate::watch::job::Reason;
 use crate::watch::status::{Finished, FinishedAs};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
 
 /// Longest reason that is kept, characters.
 const REASON: usize = 1000;
+/// Longest wait of a job that is put off: an hour or two after GitHub is back, or has a new token, it is asked again.
+const LONGEST_PUT_OFF: TimeDelta = TimeDelta::hours(2);
 
 impl Queue {
     /// The running job was measured and judged. Its sweep says what the host was made of.
@@ -44,13 +47,20 @@ impl Queue {
             self.finish(running, outcome, None, Some(why), now);
             return true;
         }
-        let doublings = (running.job.attempts - 1).min(20);
-        let wait = retry.first_wait.saturating_mul(1 << doublings);
-        let wait = TimeDelta::from_std(wait).map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
-        running.job.not_before = Some(now + wait);
+        running.job.not_before = Some(now + wait(retry.first_wait, running.job.attempts, LONGEST_WAIT));
         running.job.last_error = Some(why);
-        self.back(running, None);
+        self.back(running, None, now);
         false
+    }
+
+    /// Who should measure could not be asked. That is no attempt: nothing is settled, and the job waits for as long as it
+    /// takes.
+    pub fn put_off(&mut self, why: &str, first_wait: Duration, now: DateTime<Utc>) {
+        let Some(mut running) = self.take_valid(now) else { return };
+        running.put_off = running.put_off.saturating_add(1);
+        running.job.not_before = Some(now + wait(first_wait, running.put_off, LONGEST_PUT_OFF));
+        running.job.last_error = Some(why.chars().take(REASON).collect());
+        self.back(running, None, now);
     }
 
     /// The host was not free. That is no failure.
@@ -59,12 +69,13 @@ impl Queue {
         running.job.not_before = Some(until);
         running.job.last_error = Some(why.chars().take(REASON).collect());
         let sweep = running.sweep.clone();
-        self.back(running, Some(sweep));
+        self.back(running, Some(sweep), now);
     }
 
     /// The host is not free for a job that was to begin.
-    pub fn postpone(&mut self, id: u64, why: &str, until: DateTime<Utc>) {
+    pub fn postpone(&mut self, id: u64, why: &str, until: DateTime<Utc>, now: DateTime<Utc>) {
         if let Some(waiting) = self.waiting.iter_mut().find(|w| w.job.id == id) {
+            waiting.waits_since = Some(now);
             waiting.job.not_before = Some(until);
             waiting.job.last_error = Some(why.chars().take(REASON).collect());
         }
@@ -74,7 +85,7 @@ impl Queue {
     pub fn stale(&mut self, why: &str, now: DateTime<Utc>) {
         let Some(mut running) = self.take_valid(now) else { return };
         running.job.last_error = Some(why.chars().take(REASON).collect());
-        self.back(running, None);
+        self.back(running, None, now);
     }
 
     /// The running job was stopped because the host changed. Its change has a job of its own by now; what else it was for
@@ -96,7 +107,19 @@ impl Queue {
     pub fn recover(&mut self, now: DateTime<Utc>) {
         let Some(running) = self.take_valid(now) else { return };
         let sweep = running.sweep.clone();
-        self.back(running, Some(sweep));
+        self.back(running, Some(sweep), now);
+    }
+
+    /// The oldest job that was given up of which nobody was told yet.
+    pub fn untold(&self) -> Option<&Finished> {
+        self.finished.iter().rev().find(|f| f.untold)
+    }
+
+    /// That a job was given up is told, or kept to be told.
+    pub fn told(&mut self, id: u64) {
+        for finished in self.finished.iter_mut().filter(|f| f.job.id == id) {
+            finished.untold = false;
+        }
     }
 
     /// The running job; one that was invalidated is over instead.
@@ -112,9 +135,10 @@ impl Queue {
     }
 
     /// Back to those that wait. Whoever asked for the same meanwhile was put to the running job.
-    fn back(&mut self, running: Started, sweep: Option<SweepId>) {
-        let Started { job, otherwise, .. } = running;
-        self.waiting.push(Waiting { job, otherwise, sweep });
+    fn back(&mut self, running: Started, sweep: Option<SweepId>, now: DateTime<Utc>) {
+        let Started { job, otherwise, put_off, .. } = running;
+        let waits_since = job.not_before.map(|_| now);
+        self.waiting.push(Waiting { job, otherwise, sweep, put_off, waits_since });
     }
 
     fn finish(
@@ -126,7 +150,15 @@ impl Queue {
         now: DateTime<Utc>,
     ) {
         let Started { job, since, .. } = running;
-        self.finished.insert(0, Finished { job, began: since, ended: now, outcome, sweep, detail });
+        let untold = matches!(outcome, FinishedAs::Failed | FinishedAs::GaveUp);
+        self.finished.insert(0, Finished { job, began: since, ended: now, outcome, sweep, detail, untold });
         self.finished.truncate(FINISHED);
     }
+}
+
+/// The wait after the `nth` time in a row: it doubles, up to `longest`.
+fn wait(first: Duration, nth: u32, longest: TimeDelta) -> TimeDelta {
+    let doublings = nth.saturating_sub(1).min(20);
+    let wait = first.saturating_mul(1 << doublings);
+    TimeDelta::from_std(wait).map_or(longest, |wait| wait.min(longest))
 }

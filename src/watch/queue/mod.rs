@@ -25,7 +25,7 @@ pub use ask::{Observed, Seen};
 pub const QUEUE_FORMAT: &str = "tollgate/queue/1";
 /// How many jobs that ended are remembered.
 const FINISHED: usize = 50;
-/// No job waits longer than this for its time: a longer wait means that the clock was set back.
+/// No job waits longer than this for its time.
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(24);
 
 /// Versions of all components.
@@ -51,6 +51,25 @@ struct Waiting {
     /// The sweep that was begun for it and stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sweep: Option<SweepId>,
+    /// How often it was put off in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    put_off: u32,
+    /// When its wait began: before that it is ended by a clock that was set back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waits_since: Option<DateTime<Utc>>,
+}
+
+impl Waiting {
+    /// When it may begin, as far as it is concerned.
+    fn ready(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let set_back = self.waits_since.is_some_and(|since| now < since);
+        self.job.not_before.filter(|at| !set_back && *at <= now + LONGEST_WAIT).unwrap_or(now)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// The job that runs.
@@ -70,6 +89,9 @@ pub struct Started {
     /// As for a job that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     otherwise: Option<Reason>,
+    /// As for a job that waits.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    put_off: u32,
 }
 
 /// What was dealt with last.
@@ -126,9 +148,13 @@ impl Queue {
 
     /// The jobs that wait, in the order in which they run.
     pub fn waiting(&self) -> Vec<&Job> {
-        let mut jobs: Vec<&Job> = self.waiting.iter().map(|w| &w.job).collect();
-        jobs.sort_by_key(|job| order(job));
-        jobs
+        self.in_order().into_iter().map(|w| &w.job).collect()
+    }
+
+    fn in_order(&self) -> Vec<&Waiting> {
+        let mut waiting: Vec<&Waiting> = self.waiting.iter().collect();
+        waiting.sort_by_key(|w| order(&w.job));
+        waiting
     }
 
     /// The job that runs.
@@ -151,15 +177,14 @@ impl Queue {
         if self.running.is_some() {
             return Next::Nothing;
         }
-        let ready = |job: &Job| {
-            let own = job.not_before.filter(|at| *at <= now + LONGEST_WAIT).unwrap_or(now);
-            let quiet = quiet_until.filter(|_| job.priority < super::Priority::High).unwrap_or(now);
-            own.max(quiet)
+        let ready = |waiting: &Waiting| {
+            let quiet = quiet_until.filter(|_| waiting.job.priority < super::Priority::High);
+            waiting.ready(now).max(quiet.unwrap_or(now))
         };
-        let jobs = self.waiting();
-        match jobs.iter().find(|job| ready(job) <= now) {
-            Some(job) => Next::Start(job.id),
-            None => jobs.iter().map(|job| ready(job)).min().map_or(Next::Nothing, Next::Wait),
+        let waiting = self.in_order();
+        match waiting.iter().find(|w| ready(w) <= now) {
+            Some(first) => Next::Start(first.job.id),
+            None => waiting.iter().map(|w| ready(w)).min().map_or(Next::Nothing, Next::Wait),
         }
     }
 
@@ -176,10 +201,11 @@ impl Queue {
             return None;
         }
         let at = self.waiting.iter().position(|w| w.job.id == id)?;
-        let Waiting { job, otherwise, sweep: begun } = self.waiting.remove(at);
+        let Waiting { job, otherwise, sweep: begun, put_off, .. } = self.waiting.remove(at);
         let sweep = begun.unwrap_or(sweep);
         let components = components.clone();
-        self.running = Some(Started { job, since: now, sweep, components, invalid: false, otherwise });
+        self.running =
+            Some(Started { job, since: now, sweep, components, invalid: false, otherwise, put_off });
         self.running.as_ref()
     }
 

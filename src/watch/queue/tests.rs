@@ -146,6 +146,31 @@ fn failures_wait_longer_each_time_and_end() {
 }
 
 #[test]
+fn what_is_put_off_uses_up_no_attempt_and_is_never_given_up() {
+    let mut queue = settled();
+    seen(&mut queue, &engine("2"), 2);
+    let mut now = 10;
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        begin(&mut queue, &engine("2"), now);
+        queue.put_off("no connection", RETRY.first_wait, at(now));
+        assert_eq!(seen(&mut queue, &engine("2"), now), Observed::default(), "it waits as it is");
+        let Next::Wait(until) = queue.next(at(now), None) else { panic!("{queue:?}") };
+        waits.push((until - at(now)).num_minutes());
+        now = (until - at(0)).num_seconds();
+    }
+    assert_eq!((&waits[..3], waits[19]), (&[1, 2, 4][..], 120));
+    let waiting = queue.waiting()[0];
+    assert_eq!((waiting.attempts, waiting.last_error.as_deref()), (0, Some("no connection")));
+    assert_eq!(queue.settled("smoke").map(|s| &s.components), Some(&engine("1")), "nothing is settled");
+    let written = serde_json::to_string(&queue).expect("JSON");
+    assert_eq!(serde_json::from_str::<Queue>(&written).expect("the same"), queue);
+    begin(&mut queue, &engine("2"), now);
+    queue.dispatched(None, at(now));
+    assert_eq!(seen(&mut queue, &engine("2"), now + 1), Observed::default());
+}
+
+#[test]
 fn another_change_ends_the_waiting_after_a_failure() {
     let mut queue = settled();
     seen(&mut queue, &engine("2"), 2);
@@ -163,6 +188,16 @@ fn a_clock_that_was_set_back_does_not_hold_a_job() {
     begin(&mut queue, &engine("2"), 10);
     queue.failed("no space", false, RETRY, at(10));
     assert!(matches!(queue.next(at(-40 * 86_400), None), Next::Start(_)));
+    assert!(matches!(queue.next(at(-3600), None), Next::Start(_)), "nor by an hour, up to a day");
+    let id = begin(&mut queue, &engine("2"), 100);
+    queue.busy("another sweep runs", at(160), at(100));
+    assert!(matches!(queue.next(at(-3600), None), Next::Start(_)));
+    queue.postpone(id, "another sweep runs", at(260), at(200));
+    assert_eq!(queue.next(at(201), None), Next::Wait(at(260)));
+    assert!(matches!(queue.next(at(199), None), Next::Start(_)));
+    let written = serde_json::to_string(&queue).expect("JSON");
+    let read: Queue = serde_json::from_str(&written).expect("the same");
+    assert!(matches!(read.next(at(199), None), Next::Start(_)), "after a restart, too");
 }
 
 #[test]
@@ -193,6 +228,22 @@ fn a_newer_baseline_counts_for_more_than_what_was_measured_here_before() {
     };
     assert!(observe(&older).queued.is_some());
     assert!(observe(&newer).withdrawn.is_some(), "somebody else measured and accepted it");
+}
+
+#[test]
+fn a_baseline_of_a_clock_that_was_ahead_has_nothing_measured_for_ever() {
+    let mut queue = settled();
+    let ahead = Settled { at: at(9_000_000), components: engine("1") };
+    let now = engine("2");
+    let observe = |queue: &mut Queue, second| {
+        queue.observe(&Seen { profile: "smoke", components: &now, baseline: Some(&ahead) }, at(second))
+    };
+    assert!(observe(&mut queue, 2).queued.is_some());
+    begin(&mut queue, &now, 3);
+    queue.judged(Decision::Regressed, None, engine("2"), None, at(4));
+    assert_eq!(observe(&mut queue, 5), Observed::default(), "it was measured");
+    let mut fresh = Queue::new(7);
+    assert!(observe(&mut fresh, 2).queued.is_some(), "where nothing else is known, it is all there is");
 }
 
 #[test]
@@ -235,7 +286,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         4 => (0_u8..4).prop_map(Happens::Look),
         2 => (0_u8..2, 0_u8..4).prop_map(|(p, r)| Happens::Ask(p, r)),
         4 => Just(Happens::Begin),
-        4 => (0_u8..6).prop_map(Happens::End),
+        4 => (0_u8..7).prop_map(Happens::End),
         1 => Just(Happens::Crash),
         2 => (0_u16..500).prop_map(Happens::Later),
     ]
@@ -282,6 +333,7 @@ fn step(queue: &mut Queue, event: &Happens, host: &mut Components, now: i64, ask
                 2 | 3 => {
                     queue.failed("it failed", *how == 3, RETRY, at(now));
                 }
+                6 => queue.put_off("no connection", RETRY.first_wait, at(now)),
                 4 => queue.busy("somebody else", at(now + 60), at(now)),
                 _ => queue.stale("another image", at(now)),
             }
