@@ -57,6 +57,34 @@ async fn a_signed_hook_wakes_once_and_a_replay_does_not() {
 }
 
 #[tokio::test]
+async fn a_hook_whose_sender_does_not_wait_is_not_remembered_without_waking() {
+    let mut at = Setup { wakeups: 64, ..hooked() }.start().await;
+    let mut known = 0;
+    for n in 0..20 {
+        let (delivery, body) = (format!("d-{n}"), format!("{n}"));
+        let signed = sign(SECRET, body.as_bytes());
+        let mut stream = TcpStream::connect(at.address).await.expect("connected");
+        let request = format!(
+            "POST /hook HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\nx-github-delivery: {delivery}\r\n\
+             {signed}\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Whether the service heard enough of it or not: it is woken once by the first or by the second try.
+        let again = hook(&at, SECRET, &delivery, body.as_bytes()).await.status;
+        assert!([202, 409].contains(&again), "{again}");
+        known += usize::from(again == 409);
+        let woken = at.woken.try_recv().map(|wake| wake.delivery);
+        assert_eq!(woken, Ok(Some(delivery)), "{again}");
+        assert!(at.woken.try_recv().is_err());
+    }
+    assert!(known > 0, "no first try was heard, so that nothing was tested");
+    at.stop().await;
+}
+
+#[tokio::test]
 async fn a_replay_is_known_after_a_restart() {
     let setup = hooked();
     let state = setup.config.state.clone();

@@ -93,30 +93,23 @@ async fn wake(app: &App, delivery: &str, signature: &str) -> Outcome {
     }
     let why = "the service has no room for more: try again later";
     let busy = Outcome::Refused(StatusCode::SERVICE_UNAVAILABLE, why);
-    let Ok(room) = app.wake.try_reserve() else {
+    let Ok(room) = app.wake.clone().try_reserve_owned() else {
         app.counts.refuse(Refusal::Busy);
         return busy;
     };
     let names = (delivery.to_owned(), signature.to_owned());
-    // A file of some kilobytes, synced.
-    let kept = tokio::task::spawn_blocking(move || {
-        let kept = seen.remember(&names.0, &names.1);
-        if kept.is_err() {
+    // A file of some kilobytes, synced. Who is remembered also wakes, on the same thread: a sender that closes early ends this
+    // future, and would be told that its second try was here before.
+    let woken = tokio::task::spawn_blocking(move || {
+        if let Err(error) = seen.remember(&names.0, &names.1) {
             seen.forget_newest();
-        }
-        kept
-    });
-    match kept.await {
-        Ok(Ok(())) => {
-            room.send(WakeUp::hook(delivery));
-            Outcome::Woken
-        }
-        Ok(Err(error)) => {
             tracing::warn!(%error, "a hook's delivery cannot be remembered, so the hook is refused");
-            busy
+            return false;
         }
-        Err(_) => busy,
-    }
+        room.send(WakeUp::hook(&names.0));
+        true
+    });
+    if woken.await.unwrap_or(false) { Outcome::Woken } else { busy }
 }
 
 /// The bytes of `X-Hub-Signature-256: sha256=HEX`.
