@@ -86,11 +86,12 @@ impl Runner for Local<'_> {
 
 impl Local<'_> {
     async fn judged(&self, result: GateResult, cancel: &CancellationToken) -> Ran {
-        // What is not told when the service stops is in the outbox: telling begins with that, and is asked first.
+        // What is not told when the service stops, or the host changed, is in the outbox: telling begins with that, and is
+        // asked first.
         let told = tokio::select! {
             biased;
             told = self.voice.tell(&result) => told.err(),
-            () = cancel.cancelled() => Some("the service stopped".to_owned()),
+            () = cancel.cancelled() => Some("the job was stopped meanwhile; it waits in the outbox".to_owned()),
         };
         if let Some(error) = &told {
             tracing::error!(error, "the result could not be told");
@@ -133,6 +134,7 @@ fn failure(error: &PipelineError, begun: bool) -> Ran {
         },
         PipelineError::Sweep(SweepError::Cancelled) => Ran::Stopped,
         PipelineError::Lock(_) | PipelineError::Busy(_) => Ran::Busy(why),
+        PipelineError::Changed { .. } => Ran::Stale(why),
         PipelineError::Stale { .. } | PipelineError::Journal(_) if begun => Ran::Stale(why),
         error => Ran::Failed { why, for_good: error.is_usage() },
     }
@@ -168,6 +170,10 @@ mod tests {
         assert!(matches!(failure(&PipelineError::Busy("x".into()), false), Ran::Busy(_)));
         let stale = PipelineError::Stale { sweep: sweep(), why: "runc changed".into() };
         assert!(matches!(failure(&stale, true), Ran::Stale(_)));
+        let changed = || PipelineError::Changed { sweep: sweep(), why: "runc changed".into() };
+        assert!(matches!(failure(&changed(), false), Ran::Stale(_)));
+        let confirming = PipelineError::Confirming { kept: vec![sweep()], source: Box::new(changed()) };
+        assert!(matches!(failure(&confirming, false), Ran::Stale(_)), "the whole job begins anew");
         let usage = PipelineError::Usage("no such case".into());
         assert!(matches!(failure(&usage, false), Ran::Failed { for_good: true, .. }));
         let full = PipelineError::io(std::path::Path::new("/x"))(std::io::ErrorKind::StorageFull.into());
