@@ -109,6 +109,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that are worked on at once; more wait for a moment, then are refused.
     pub requests: usize,
+    /// Time for which a request waits for its turn, and again for a thread that reads files.
+    pub patience: Duration,
     /// Hooks at once, apart from the requests: their bodies may be slow.
     pub hooks: usize,
     /// Streams of events at once.
@@ -128,6 +130,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             requests: 16,
+            patience: Duration::from_secs(3),
             hooks: 8,
             streams: 32,
             head: Duration::from_secs(10),
