@@ -317,6 +317,25 @@ async fn paths_lead_nowhere_but_to_routes() {
     at.stop().await;
 }
 
+#[tokio::test]
+async fn who_only_asks_whether_it_is_ready_is_told_when_the_store_is_there_again() {
+    let setup = Setup::empty();
+    let (state, sweeps) = (setup.config.state.clone(), setup.sweeps());
+    std::fs::create_dir_all(state).expect("made");
+    std::fs::write(&sweeps, "no directory").expect("written");
+    let at = setup.start_cold().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(at.get("/readyz").await.status, 503);
+    std::fs::remove_file(&sweeps).expect("removed");
+    std::fs::create_dir(&sweeps).expect("made");
+    let began = Instant::now();
+    while at.get("/readyz").await.status != 200 {
+        assert!(began.elapsed() < Duration::from_secs(20), "never ready");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    at.stop().await;
+}
+
 /// Both ends of all connections are files of this process.
 fn enough_files(least: u64) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
