@@ -5,7 +5,7 @@ use super::guard::Gate;
 use super::index::{Catalogue, Index};
 use super::problem::Problem;
 use super::seen::Seen;
-use super::{HttpError, Limits, State};
+use super::{HttpError, Limits, State, Tracker};
 use crate::config::Config;
 use crate::notify::{Clock, Secret};
 use crate::watch::{Status, WakeUp};
@@ -23,6 +23,7 @@ pub(super) struct App {
     pub limits: Limits,
     pub gate: Gate,
     pub hook_secret: Option<Secret>,
+    pub tracker: Option<Tracker>,
     pub seen: Arc<Mutex<Seen>>,
     pub index: Index,
     pub counts: Counts,
@@ -45,7 +46,7 @@ const READERS: usize = 2;
 impl App {
     /// Fails when a secret is none, or the list of deliveries cannot be read.
     pub fn new(state: State, cancel: CancellationToken) -> Result<Self, HttpError> {
-        let State { status, wake, config, token, hook_secret, clock, limits } = state;
+        let State { status, wake, config, keys, tracker, clock, limits } = state;
         let seen = Seen::open(&config.state.join("hook-deliveries"))?;
         Ok(Self {
             index: Index::new(Arc::clone(&config)),
@@ -54,8 +55,9 @@ impl App {
             config,
             clock,
             limits,
-            gate: Gate::new(token),
-            hook_secret,
+            gate: Gate::new(keys.token),
+            hook_secret: keys.hook_secret,
+            tracker,
             seen: Arc::new(Mutex::new(seen)),
             counts: Counts::default(),
             requests: Semaphore::new(limits.requests),
@@ -114,6 +116,7 @@ impl App {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Keys;
     use super::*;
     use crate::notify::SystemClock;
     use crate::watch::Mode;
@@ -130,8 +133,8 @@ mod tests {
             status: watch::channel(Arc::new(status)).1,
             wake: mpsc::channel(1).0,
             config: Arc::new(config),
-            token: None,
-            hook_secret: None,
+            keys: Keys::default(),
+            tracker: None,
             clock: Arc::new(SystemClock),
             limits: Limits { requests: 2, patience: Duration::from_millis(300), ..Limits::default() },
         };
