@@ -92,6 +92,9 @@ async fn serve(
         state = %config.state.display(),
         "the service starts"
     );
+    if config.watch.is_always_quiet() {
+        tracing::warn!("watch.quiet_hours cover the whole day: nothing is measured but what is asked for");
+    }
     let parts = Parts { config, host: &host, runner, clock: Arc::new(SystemClock), seed: rand::random() };
     let service = Service::open(parts).map_err(Failure::host)?;
     let _sources = Sources::start(config, &service).map_err(Failure::host)?;
@@ -197,6 +200,9 @@ fn meaning(config: &Config, told: &str, now: DateTime<Utc>) -> String {
     for hours in &watch.quiet_hours {
         let (from, to) = (hours.from.format("%H:%M"), hours.to.format("%H:%M"));
         let _ = writeln!(text, "quiet         {from} to {to} {}", watch.time_zone);
+    }
+    if watch.is_always_quiet() {
+        text.push_str("quiet         the whole day: nothing is measured but what `tollgate trigger --always` asks for\n");
     }
     for file in &watch.files {
         let there = if file.exists() { "" } else { " (not there yet)" };
