@@ -114,6 +114,7 @@ async fn wrong_signatures_wake_nobody() {
     assert_eq!(refused(&at, "signature").await.to_bits(), 4_f64.to_bits());
     // Signed, but without an identity.
     assert_eq!(at.post("/hook", &sign(SECRET, body), body).await.status, 400);
+    assert_eq!(refused(&at, "malformed").await.to_bits(), 1_f64.to_bits());
     assert_eq!(at.get("/hook").await.status, 405);
     assert!(at.woken.try_recv().is_err());
     at.stop().await;
@@ -155,6 +156,24 @@ async fn an_oversized_hook_is_refused_whether_it_says_its_size_or_not() {
     assert_eq!(at.raw(&chunked).await.status, 413);
     assert_eq!(refused(&at, "large").await.to_bits(), 2_f64.to_bits());
     assert_eq!(hook(&at, SECRET, "d-2", &large[..4000]).await.status, 202);
+    at.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_not_called_too_large() {
+    let mut at = hooked().start().await;
+    let head = format!("POST /hook HTTP/1.1\r\nhost: localhost\r\n{}", sign(SECRET, b"{}"));
+    for body in ["transfer-encoding: chunked\r\n\r\nno size\r\n", "content-length: 99\r\n\r\n{"] {
+        let mut stream = TcpStream::connect(at.address).await.expect("connected");
+        stream.write_all(format!("{head}{body}").as_bytes()).await.expect("sent");
+        stream.shutdown().await.expect("no more");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.expect("an end");
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said}");
+    }
+    assert_eq!(refused(&at, "large").await.to_bits(), 0_f64.to_bits());
+    assert!(refused(&at, "malformed").await >= 2.0);
+    assert!(at.woken.try_recv().is_err());
     at.stop().await;
 }
 
@@ -295,6 +314,25 @@ async fn paths_lead_nowhere_but_to_routes() {
         assert!([400, 404, 405].contains(&at.raw(request.as_bytes()).await.status), "{method}");
     }
     assert!(refused(&at, "malformed").await >= 3.0);
+    at.stop().await;
+}
+
+#[tokio::test]
+async fn who_only_asks_whether_it_is_ready_is_told_when_the_store_is_there_again() {
+    let setup = Setup::empty();
+    let (state, sweeps) = (setup.config.state.clone(), setup.sweeps());
+    std::fs::create_dir_all(state).expect("made");
+    std::fs::write(&sweeps, "no directory").expect("written");
+    let at = setup.start_cold().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(at.get("/readyz").await.status, 503);
+    std::fs::remove_file(&sweeps).expect("removed");
+    std::fs::create_dir(&sweeps).expect("made");
+    let began = Instant::now();
+    while at.get("/readyz").await.status != 200 {
+        assert!(began.elapsed() < Duration::from_secs(20), "never ready");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     at.stop().await;
 }
 

@@ -9,6 +9,7 @@ use dashboard::{Dashboard, Setup, busy, idle, job};
 use recorded::{Recorded, id};
 use serde_json::json;
 use std::collections::BTreeSet;
+use tollgate::service::http::Tracker;
 use tollgate::watch::{Candidate, Reason, Status};
 
 const GROUP: &str = "class=amd-epyc-2c-24g&profile=smoke";
@@ -46,6 +47,27 @@ async fn an_empty_service_says_what_to_do() {
     assert!(at.page("/alerts").await.contains("No alert"));
     assert!(at.page("/compare").await.contains("There is no sweep to compare"));
     assert!(at.page("/queue").await.contains("Nothing waits"));
+    at.stop().await;
+}
+
+#[tokio::test]
+async fn where_alerts_are_issues_nothing_is_said_of_what_stands() {
+    let repository = "owner/name".parse().expect("a repository");
+    let tracker = Some(Tracker { repository, api_url: "https://api.github.com".into() });
+    let setup = Setup { tracker, ..Setup::empty() };
+    std::fs::create_dir_all(&setup.config.state).expect("made");
+    // Of the time before there was a repository.
+    std::fs::write(setup.config.state.join("alerts.json"), dashboard::alerts()).expect("written");
+    let at = setup.start().await;
+    let page = at.page("/alerts").await;
+    let issues = "https://github.com/owner/name/issues?q=is%3Aissue+label%3Atollgate";
+    assert!(page.contains(&issues.replace('&', "&amp;")) && page.contains("not known here"), "{page}");
+    for wrong in ["nothing stands", "No alert", "1 open", "docker+nat"] {
+        assert!(!page.contains(wrong), "{wrong}: {page}");
+    }
+    let document = at.get("/api/v1/alerts").await.json();
+    assert_eq!(document["kept"], "github", "{document}");
+    assert_eq!((&document["tracker"], &document["alerts"]), (&json!(issues), &json!([])));
     at.stop().await;
 }
 

@@ -56,6 +56,34 @@ fn a_configuration_is_checked_and_told() {
 }
 
 #[test]
+fn what_the_dashboard_would_refuse_is_found_before() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("tollgate.toml");
+    let settings = "state = \"state\"\n[watch]\nquiet_hours = [\"08:00-20:00\", \"20:00-08:00\"]\n";
+    fs::write(&file, format!("{settings}token_file = \"token\"\n")).expect("written");
+    let check = |secret: &str| {
+        let mut command = tollgate(dir.path(), &["watch", "--check-config"]);
+        let output = command.env("TOLLGATE_HOOK_SECRET", secret).output().expect("runs");
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let long = "0123456789abcdef";
+    let (code, told, words) = check(long);
+    assert!(
+        code == Some(2) && told.is_empty() && words.contains("watch.token_file: token:"),
+        "{told}{words}"
+    );
+    fs::write(dir.path().join("token"), "short\n").expect("written");
+    let (code, _, words) = check(long);
+    assert!(code == Some(2) && words.contains("the token has fewer than 16"), "{words}");
+    fs::write(dir.path().join("token"), long).expect("written");
+    let (code, _, words) = check("short");
+    assert!(code == Some(2) && words.contains("the hook's secret has fewer than 16"), "{words}");
+    let (code, told, words) = check(long);
+    assert!(code == Some(0) && told.contains("can be used"), "{words}");
+    assert!(told.contains("quiet         the whole day"), "{told}");
+}
+
+#[test]
 fn a_trigger_without_a_service_says_what_to_do() {
     let dir = tempfile::tempdir().expect("a directory");
     let asked = run(dir.path(), &["trigger", "--always", "--state", "nowhere"]);

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::notify::github::{Auth, Client, Limits, Settings};
 use crate::notify::{Secret, SystemClock};
 use crate::pipeline::notify::Origin;
+use crate::service::http::Tracker;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,19 +106,30 @@ impl Job {
         })
     }
 
-    /// The client for the repository; none where no repository or no token is known.
-    pub fn client(&self, config: &Config) -> Result<Option<Client>, Failure> {
+    /// How GitHub is reached; none where no repository or no token is known.
+    fn settings(&self, config: &Config) -> Result<Option<Settings>, Failure> {
         let repository = config.github.repository.as_ref().or(self.repository.as_ref());
         let (Some(repository), Some(auth)) = (repository, &self.auth) else { return Ok(None) };
         let api_url = config.github.api_url.clone().or_else(|| self.api_url.clone());
-        let settings = Settings {
+        Ok(Some(Settings {
             api_url: api_url.unwrap_or_else(|| "https://api.github.com".to_owned()),
             repository: repository.parse().map_err(Failure::usage)?,
             auth: auth.clone(),
             login: self.login.clone().or_else(|| config.github.login.clone()),
             limits: Limits::default(),
-        };
+        }))
+    }
+
+    /// The client for the repository; none where no repository or no token is known.
+    pub fn client(&self, config: &Config) -> Result<Option<Client>, Failure> {
+        let Some(settings) = self.settings(config)? else { return Ok(None) };
         Client::new(settings, Arc::new(SystemClock)).map(Some).map_err(Failure::usage)
+    }
+
+    /// Where alerts are issues; none where they stay on this host.
+    pub fn tracker(&self, config: &Config) -> Result<Option<Tracker>, Failure> {
+        let settings = self.settings(config)?;
+        Ok(settings.map(|Settings { repository, api_url, .. }| Tracker { repository, api_url }))
     }
 
     /// What a result of this job needs to find its place.

@@ -22,6 +22,7 @@ use crate::workload::Profile;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -45,6 +46,7 @@ pub async fn watch(
     }
     let job = Job::read()?;
     policy::rules(&config)?;
+    let doors = Doors::open(&config, &job)?;
     match config.watch.mode {
         WatchMode::Dispatch => {
             let missing = "watch.mode is \"dispatch\", but there is no repository or token: set GITHUB_REPOSITORY \
@@ -55,7 +57,7 @@ pub async fn watch(
                 return check(&config, &format!("repository    {}", client.repository()));
             }
             let class = pipeline::host_class(&config);
-            serve(&config, &Dispatch { client, class, voice: &voice }, cancel).await
+            serve(&config, &Dispatch { client, class, voice: &voice }, doors, cancel).await
         }
         WatchMode::Local => {
             let voice = Speaker::new(&config, &job)?;
@@ -71,12 +73,17 @@ pub async fn watch(
                     "a service that measures needs root, as a sweep does; or set watch.mode = \"dispatch\"";
                 return Err(Failure::host(why));
             }
-            serve(&config, &Local { config: &config, voice: &voice }, cancel).await
+            serve(&config, &Local { config: &config, voice: &voice }, doors, cancel).await
         }
     }
 }
 
-async fn serve(config: &Config, runner: &dyn Runner, cancel: &CancellationToken) -> Result<Outcome, Failure> {
+async fn serve(
+    config: &Config,
+    runner: &dyn Runner,
+    doors: Option<Doors>,
+    cancel: &CancellationToken,
+) -> Result<Outcome, Failure> {
     let host = ThisHost::new(config);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -85,11 +92,17 @@ async fn serve(config: &Config, runner: &dyn Runner, cancel: &CancellationToken)
         state = %config.state.display(),
         "the service starts"
     );
+    if config.watch.is_always_quiet() {
+        tracing::warn!("watch.quiet_hours cover the whole day: nothing is measured but what is asked for");
+    }
     let parts = Parts { config, host: &host, runner, clock: Arc::new(SystemClock), seed: rand::random() };
     let service = Service::open(parts).map_err(Failure::host)?;
     let _sources = Sources::start(config, &service).map_err(Failure::host)?;
     let ended = CancellationToken::new();
-    let dashboard = dashboard(config, &service, &ended).await?;
+    let dashboard = match doors {
+        Some(doors) => Some(dashboard(config, &service, doors, &ended).await?),
+        None => None,
+    };
     let ran = service.run(cancel).await;
     ended.cancel();
     if let Some(task) = dashboard {
@@ -101,15 +114,34 @@ async fn serve(config: &Config, runner: &dyn Runner, cancel: &CancellationToken)
     Ok(Outcome::Done)
 }
 
-/// Serves the dashboard beside the loop, where the configuration wants one. It fails now, or never stops the service.
+/// Where the dashboard listens and who may come in: all of it that the configuration and the environment say.
+struct Doors {
+    address: SocketAddr,
+    keys: http::Keys,
+    tracker: Option<http::Tracker>,
+}
+
+impl Doors {
+    /// Reads and checks the secrets; none where there is no dashboard.
+    fn open(config: &Config, job: &Job) -> Result<Option<Self>, Failure> {
+        let Some(address) = config.watch.listen else { return Ok(None) };
+        let keys = http::Keys {
+            token: config.watch.token_file.as_deref().map(read_token).transpose()?,
+            hook_secret: variable(&config.watch.hook_secret_env).map(Secret::new),
+        };
+        keys.check(address).map_err(Failure::usage)?;
+        Ok(Some(Self { address, keys, tracker: job.tracker(config)? }))
+    }
+}
+
+/// Serves the dashboard beside the loop. It fails now, or never stops the service.
 async fn dashboard(
     config: &Config,
     service: &Service<'_>,
+    doors: Doors,
     ended: &CancellationToken,
-) -> Result<Option<JoinHandle<()>>, Failure> {
-    let Some(address) = config.watch.listen else { return Ok(None) };
-    let token = config.watch.token_file.as_deref().map(read_token).transpose()?;
-    let hook_secret = variable(&config.watch.hook_secret_env);
+) -> Result<JoinHandle<()>, Failure> {
+    let Doors { address, keys, tracker } = doors;
     let listener = TcpListener::bind(address).await.map_err(|e| {
         Failure::host(format!(
             "the dashboard cannot listen at {address}: {e}; set watch.listen, \"\" for none"
@@ -119,19 +151,18 @@ async fn dashboard(
         status: service.status(),
         wake: service.waker(),
         config: Arc::new(config.clone()),
-        token,
-        hook_secret: hook_secret.map(Secret::new),
+        keys,
+        tracker,
         clock: Arc::new(SystemClock),
         limits: http::Limits::default(),
     };
-    state.check(address).map_err(Failure::usage)?;
     tracing::info!("the dashboard is at http://{address}/");
     let ended = ended.clone();
-    Ok(Some(tokio::spawn(async move {
+    Ok(tokio::spawn(async move {
         if let Err(error) = http::serve(listener, state, ended).await {
             tracing::error!(%error, "the dashboard ended");
         }
-    })))
+    }))
 }
 
 fn read_token(path: &Path) -> Result<Secret, Failure> {
@@ -169,6 +200,9 @@ fn meaning(config: &Config, told: &str, now: DateTime<Utc>) -> String {
     for hours in &watch.quiet_hours {
         let (from, to) = (hours.from.format("%H:%M"), hours.to.format("%H:%M"));
         let _ = writeln!(text, "quiet         {from} to {to} {}", watch.time_zone);
+    }
+    if watch.is_always_quiet() {
+        text.push_str("quiet         the whole day: nothing is measured but what `tollgate trigger --always` asks for\n");
     }
     for file in &watch.files {
         let there = if file.exists() { "" } else { " (not there yet)" };

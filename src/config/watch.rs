@@ -153,6 +153,15 @@ impl QuietHours {
         }
     }
 
+    /// Whether a time of day is in them.
+    fn covers(self, time: NaiveTime) -> bool {
+        if self.from < self.to {
+            self.from <= time && time < self.to
+        } else {
+            self.from <= time || time < self.to
+        }
+    }
+
     /// When the hours end in which `now` is; none when it is outside of them.
     fn end(self, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
         let local = now.with_timezone(&zone).naive_local();
@@ -185,6 +194,13 @@ impl Watch {
             }
         }
         until
+    }
+
+    /// Whether quiet hours leave no minute of the day.
+    pub fn is_always_quiet(&self) -> bool {
+        let covered = |time| self.quiet_hours.iter().any(|hours| hours.covers(time));
+        // They have no seconds.
+        (0..24 * 60).filter_map(|m| NaiveTime::from_hms_opt(m / 60, m % 60, 0)).all(covered)
     }
 
     pub(super) fn from_raw(raw: Option<raw::Watch>) -> Result<Self, Invalid> {
@@ -309,6 +325,19 @@ mod tests {
         assert_eq!(until("2026-11-25T17:30:00Z"), None);
         assert_eq!(until("2026-11-25T22:00:00Z").as_deref(), Some("2026-11-26T01:00:00+00:00"));
         assert_eq!(until("2026-11-26T00:59:00Z").as_deref(), Some("2026-11-26T01:00:00+00:00"));
+    }
+
+    #[test]
+    fn hours_that_leave_no_minute_are_found() {
+        for (hours, always) in [
+            ("", false),
+            ("\"08:00-07:59\"", false),
+            ("\"08:00-18:00\", \"18:00-08:00\"", true),
+            ("\"08:00-18:00\", \"18:01-08:00\"", false),
+            ("\"00:00-12:00\", \"11:00-00:00\"", true),
+        ] {
+            assert_eq!(watch(&format!("quiet_hours = [{hours}]")).is_always_quiet(), always, "{hours}");
+        }
     }
 
     #[test]

@@ -15,8 +15,9 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -129,11 +130,17 @@ impl HostLock {
         &self.path
     }
 
-    /// Who holds the lock of `state` now; none when it is free. A holder whose file says nothing is
+    /// Who holds the lock of `state` now; none when it is free. A holder whose file says nothing, or may not be read, is
     /// `Some(HolderText(None))`.
     pub fn holder(state: &Path) -> Result<Option<HolderText>, LockError> {
         let path = state.join("host.lock");
-        is_held(&path).map(|held| held.then(|| HolderText(read(&path))))
+        match is_held(&path) {
+            // Another user's, who may be sweeping.
+            Err(LockError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+                Ok(Some(HolderText(None)))
+            }
+            held => held.map(|held| held.then(|| HolderText(read(&path)))),
+        }
     }
 
     /// The sweeps that run on this host now, whatever their state directory: this process' own too.
@@ -181,15 +188,24 @@ fn live_directory(root: &Path) -> PathBuf {
     files::under(root, LIVE)
 }
 
+/// Opens a file that will be locked, making it when it is missing. Nobody else may open it: flock(2) asks for no right to write, so
+/// that whoever could read it could hold the lock, and keep every sweep or the service away.
+pub fn open_lock_file(path: &Path) -> io::Result<File> {
+    // Not truncated: until it is ours, the text is another's.
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    // One that an earlier version made may be open to all. One of another user stays as it is.
+    let _ = file.set_permissions(Permissions::from_mode(0o600));
+    Ok(file)
+}
+
 /// Opens and locks a file, making it and its directory when they are missing.
 fn take(path: &Path) -> Result<File, LockError> {
     let io = |source| LockError::Io { path: path.to_owned(), source };
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(io)?;
     }
-    // Not truncated: until it is ours, the text is another's.
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+    let file = open_lock_file(path).map_err(io)?;
     // `is_held` holds a lock for an instant; only one that lasts is another sweep's.
     for attempt in 0..10 {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -259,6 +275,22 @@ mod tests {
         assert!(HostLock::holder(&dir.path().join("state")).expect("readable").is_none());
         assert!(HostLock::living(&dir.path().join("root")).is_empty());
         acquire(dir.path(), 2).expect("free again");
+    }
+
+    #[test]
+    fn nobody_else_may_open_what_is_locked() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let state = dir.path().join("state");
+        fs::create_dir_all(&state).expect("mkdir");
+        // As an earlier version made it.
+        fs::write(state.join("host.lock"), "").expect("write");
+        fs::set_permissions(state.join("host.lock"), Permissions::from_mode(0o644)).expect("mode");
+        let lock = acquire(dir.path(), 7).expect("free");
+        let marker = live_directory(&dir.path().join("root")).join(sweep(7).as_str());
+        for path in [lock.path(), &marker] {
+            let mode = fs::metadata(path).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
     }
 
     #[test]

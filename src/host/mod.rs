@@ -22,7 +22,7 @@ use crate::{cgroup, files};
 
 pub use cpu_clock::{ClockError, HostClock, HostSample};
 pub use leftovers::{Leftover, LeftoverError, LeftoverKind};
-pub use lock::{Holder, HolderText, HostLock, LivingSweep, LockError};
+pub use lock::{Holder, HolderText, HostLock, LivingSweep, LockError, open_lock_file};
 pub use netns::{NetworkError, NetworkPlan};
 pub use noise::Noise;
 pub use preflight::{Finding, FindingState, Preflight};

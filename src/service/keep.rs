@@ -1,12 +1,13 @@
 //! The service's files: the queue, and the lock that there is one service a state directory.
 
 use crate::durable;
+use crate::host::open_lock_file;
 use crate::watch::Queue;
 use crate::watch::queue::QUEUE_FORMAT;
 use chrono::{DateTime, Utc};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,8 +60,7 @@ impl Keep {
         };
         fs::create_dir_all(state).map_err(io(state))?;
         let path = state.join("service.lock");
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io(&path))?;
+        let lock = open_lock_file(&path).map_err(io(&path))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Err(KeepError::Taken { path: state.to_owned() }),
@@ -123,6 +123,8 @@ fn remove_half_written(state: &Path) {
 mod tests {
     use super::*;
     use crate::watch::Reason;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000, 0).expect("a time")
@@ -140,6 +142,17 @@ mod tests {
         assert!(refused.contains("another `tollgate watch`"), "{refused}");
         drop(keep);
         assert_eq!(Keep::open(&state).expect("free").load(8, now()).expect("read"), queue);
+    }
+
+    #[test]
+    fn nobody_else_may_hold_the_lock() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("service.lock");
+        // As an earlier version made it.
+        fs::write(&path, "").expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("mode");
+        let _keep = Keep::open(dir.path()).expect("free");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tollgate::config::Config;
 use tollgate::model::{Change, Component, Decision};
 use tollgate::notify::{Clock, Secret};
-use tollgate::service::http::{HttpError, Limits, State, serve};
+use tollgate::service::http::{HttpError, Keys, Limits, State, Tracker, serve};
 use tollgate::watch::{
     Candidate, Finished, FinishedAs, Job, Mode, Outbox, Pending, Priority, Reason, Running, Status, WakeUp,
 };
@@ -61,6 +61,7 @@ pub struct Setup {
     pub status: Status,
     pub token: Option<Secret>,
     pub hook_secret: Option<Secret>,
+    pub tracker: Option<Tracker>,
     pub limits: Limits,
     pub wakeups: usize,
     pub listen: &'static str,
@@ -79,6 +80,7 @@ impl Setup {
             status: idle(),
             token: None,
             hook_secret: None,
+            tracker: None,
             limits: Limits::default(),
             wakeups: 4,
             listen: "127.0.0.1:0",
@@ -137,8 +139,8 @@ impl Setup {
             status: receiver,
             wake,
             config: Arc::new(self.config),
-            token: self.token,
-            hook_secret: self.hook_secret,
+            keys: Keys { token: self.token, hook_secret: self.hook_secret },
+            tracker: self.tracker,
             clock: Arc::new(Noon),
             limits: self.limits,
         };

@@ -4,6 +4,7 @@ use super::problem::Problem;
 use crate::alert::{Closing, Phase, Record};
 use crate::config::Config;
 use crate::model::SweepId;
+use crate::notify::github::Repository;
 use crate::notify::github::issues::LABEL;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -93,21 +94,26 @@ pub(super) fn read(config: &Config) -> Result<Vec<Shown>, Problem> {
     Ok(alerts)
 }
 
-/// Where the issues are, where there is a repository.
-pub(super) fn tracker(config: &Config) -> Option<String> {
-    let repository = config.github.repository.as_deref()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
-    if !repository.chars().all(plain) {
-        return None;
+/// Where alerts are issues. Which of them stand is known there only: people close them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracker {
+    /// Whose issues.
+    pub repository: Repository,
+    /// Address of the API.
+    pub api_url: String,
+}
+
+impl Tracker {
+    /// The page of the issues; none where the API's address does not tell it.
+    pub(super) fn issues(&self) -> Option<String> {
+        // GitHub's own API has a host of its own, that of a server is below it.
+        let site = match self.api_url.trim_end_matches('/').trim_end_matches("/api/v3") {
+            "https://api.github.com" => "https://github.com",
+            server if server.starts_with("https://") => server,
+            _ => return None,
+        };
+        Some(format!("{site}/{}/issues?q=is%3Aissue+label%3A{LABEL}", self.repository))
     }
-    let api = config.github.api_url.as_deref().unwrap_or("https://api.github.com");
-    // GitHub's own API has a host of its own, that of a server is below it.
-    let site = match api.trim_end_matches('/').trim_end_matches("/api/v3") {
-        "https://api.github.com" => "https://github.com",
-        server if server.starts_with("https://") => server,
-        _ => return None,
-    };
-    Some(format!("{site}/{repository}/issues?q=is%3Aissue+label%3A{LABEL}"))
 }
 
 #[cfg(test)]
@@ -115,14 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tracker_is_that_of_the_configuration() {
-        let with = |text: &str| Config::resolve(Some(("t", text))).expect("valid");
-        let search = "/issues?q=is%3Aissue+label%3Atollgate";
-        assert_eq!(tracker(&with("")), None);
-        let own = with("[github]\nrepository = \"a/b\"\n");
-        assert_eq!(tracker(&own), Some(format!("https://github.com/a/b{search}")));
-        let server = with("[github]\nrepository = \"a/b\"\napi_url = \"https://git.lab/api/v3\"\n");
-        assert_eq!(tracker(&server), Some(format!("https://git.lab/a/b{search}")));
-        assert_eq!(tracker(&with("[github]\nrepository = \"a/\\\"b\"\n")), None);
+    fn the_issues_are_those_of_the_repository() {
+        let of = |api_url: &str| {
+            let repository = "a/b".parse().expect("a repository");
+            Tracker { repository, api_url: api_url.to_owned() }.issues()
+        };
+        let search = "a/b/issues?q=is%3Aissue+label%3Atollgate";
+        assert_eq!(of("https://api.github.com/"), Some(format!("https://github.com/{search}")));
+        assert_eq!(of("https://git.lab/api/v3"), Some(format!("https://git.lab/{search}")));
+        assert_eq!(of("http://127.0.0.1:1"), None);
     }
 }

@@ -304,12 +304,15 @@ pub(super) async fn compare(State(app): Shared, query: Asked<OfPair>) -> Respons
 pub(super) async fn alerts(State(app): Shared) -> Response {
     #[derive(Serialize)]
     struct Shown {
+        kept: &'static str,
         alerts: Vec<alerts::Shown>,
         tracker: Option<String>,
     }
     let make = app.dig(|app| {
-        let alerts = alerts::read(&app.config)?;
-        text(Shown { alerts, tracker: alerts::tracker(&app.config) })
+        text(match &app.tracker {
+            Some(tracker) => Shown { kept: "github", alerts: Vec::new(), tracker: tracker.issues() },
+            None => Shown { kept: "here", alerts: alerts::read(&app.config)?, tracker: None },
+        })
     });
     json(make.await)
 }

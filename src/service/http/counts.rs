@@ -13,7 +13,7 @@ pub(super) enum Refusal {
     Streams,
     /// A head, a body or an answer that did not move.
     Slow,
-    /// Not HTTP, or larger than a head may be.
+    /// Not HTTP, larger than a head may be, a hook whose body broke off, or a signed one without a delivery.
     Malformed,
     /// A host name that is not this host's: a page elsewhere tries to read this one.
     Host,

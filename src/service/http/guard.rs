@@ -14,10 +14,6 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a request waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Nothing runs, loads or is sent elsewhere but what this service serves itself.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -108,7 +104,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
 }
 
 async fn in_turn(app: &App, request: Request, next: Next, api: bool) -> Response {
-    let Ok(Ok(_permit)) = tokio::time::timeout(PATIENCE, app.requests.acquire()).await else {
+    let Ok(Ok(_permit)) = tokio::time::timeout(app.limits.patience, app.requests.acquire()).await else {
         return busy(app, api);
     };
     next.run(request).await

@@ -6,13 +6,15 @@ use super::counts::Refusal;
 use crate::model::hex;
 use crate::notify::Secret;
 use crate::watch::WakeUp;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// Longest `X-GitHub-Delivery`.
@@ -58,6 +60,7 @@ async fn take(app: &App, request: Request) -> Outcome {
         return unsigned();
     }
     let Some(delivery) = delivery(&parts.headers) else {
+        app.counts.refuse(Refusal::Malformed);
         return Outcome::Refused(StatusCode::BAD_REQUEST, "X-GitHub-Delivery is missing or no plain word");
     };
     wake(app, delivery, &hex(&signature)).await
@@ -74,14 +77,32 @@ async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Out
     if told.is_some_and(|length| length > limit) {
         return Err(large());
     }
-    match tokio::time::timeout(app.limits.body, axum::body::to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
-        Ok(Err(_)) => Err(large()),
+    match tokio::time::timeout(app.limits.body, collect(body, limit)).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(large()),
+        Ok(Err(_)) => {
+            app.counts.refuse(Refusal::Malformed);
+            Err(Outcome::Refused(StatusCode::BAD_REQUEST, "the body broke off"))
+        }
         Err(_) => {
             app.counts.refuse(Refusal::Slow);
             Err(Outcome::Refused(StatusCode::REQUEST_TIMEOUT, "the body did not come"))
         }
     }
+}
+
+/// All of a body; none where it is larger than the limit. Fails where the client went away, or sent no body.
+async fn collect(mut body: Body, limit: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        // Trailers are no data.
+        let Ok(data) = frame?.into_data() else { continue };
+        if data.len() > limit - bytes.len() {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Some(bytes))
 }
 
 /// Remembers the delivery, then wakes the service. One that the service has no room for may come again.

@@ -23,6 +23,7 @@ mod routes;
 mod seen;
 mod show;
 
+pub use alerts::Tracker;
 pub use routes::ROUTES;
 
 use crate::config::Config;
@@ -77,18 +78,27 @@ pub struct State {
     pub wake: mpsc::Sender<WakeUp>,
     /// Where sweeps, baselines and the policy are.
     pub config: Arc<Config>,
-    /// Who has it may read; none = whoever reaches a loopback address.
-    pub token: Option<Secret>,
-    /// Key of the hook's signatures; none = there is no hook.
-    pub hook_secret: Option<Secret>,
+    /// Who may ask.
+    pub keys: Keys,
+    /// Where alerts are kept as issues; none = on this host.
+    pub tracker: Option<Tracker>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// What one client, and all of them together, may take.
     pub limits: Limits,
 }
 
-impl State {
-    /// Why it cannot be shown at an address, if so.
+/// The secrets of those who may ask.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// Who has it may read; none = whoever reaches a loopback address.
+    pub token: Option<Secret>,
+    /// Key of the hook's signatures; none = there is no hook.
+    pub hook_secret: Option<Secret>,
+}
+
+impl Keys {
+    /// Why nothing can be shown at an address with them, if so.
     pub fn check(&self, address: SocketAddr) -> Result<(), HttpError> {
         if !address.ip().is_loopback() && self.token.is_none() {
             return Err(HttpError::TokenNeeded { address });
@@ -109,6 +119,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that are worked on at once; more wait for a moment, then are refused.
     pub requests: usize,
+    /// Time for which a request waits for its turn, and again for a thread that reads files.
+    pub patience: Duration,
     /// Hooks at once, apart from the requests: their bodies may be slow.
     pub hooks: usize,
     /// Streams of events at once.
@@ -128,6 +140,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             requests: 16,
+            patience: Duration::from_secs(3),
             hooks: 8,
             streams: 32,
             head: Duration::from_secs(10),
@@ -141,7 +154,7 @@ impl Default for Limits {
 /// Serves until `cancel`; then what is being answered may end within two seconds.
 pub async fn serve(listener: TcpListener, state: State, cancel: CancellationToken) -> Result<(), HttpError> {
     let address = listener.local_addr().map_err(HttpError::Listener)?;
-    state.check(address)?;
+    state.keys.check(address)?;
     let app = Arc::new(App::new(state, cancel.clone())?);
     let first = Arc::clone(&app);
     let reading = tokio::spawn(async move { first.index.refresh().await });

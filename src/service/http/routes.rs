@@ -83,12 +83,15 @@ async fn health() -> &'static str {
     "ok\n"
 }
 
-/// The stored sweeps were read once, and the service still publishes.
+/// The stored sweeps were read once, and the service still publishes. Where they could not be read, asking makes the service
+/// try again, behind the answer: who asks here need not be somebody who asks for pages.
 async fn ready(State(app): Shared) -> Response {
     if app.status.has_changed().is_err() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the service has ended\n").into_response();
     }
     if !app.index.is_ready() {
+        let again = Arc::clone(&app);
+        tokio::spawn(async move { again.index.refresh().await });
         return (StatusCode::SERVICE_UNAVAILABLE, "the stored sweeps are still being read\n").into_response();
     }
     "ready\n".into_response()

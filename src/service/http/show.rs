@@ -134,10 +134,12 @@ pub(super) async fn queue(State(app): Shared) -> Response {
 
 /// `/alerts`.
 pub(super) async fn alerts(State(app): Shared) -> Response {
-    let make = app.dig(|app| {
-        let alerts = alerts::read(&app.config)?;
-        let tracker = alerts::tracker(&app.config);
-        framed!(app, frame => Ok(pages::alerts::page(frame, &alerts, tracker.as_deref())))
+    let make = app.dig(|app| match &app.tracker {
+        Some(tracker) => framed!(app, frame => Ok(pages::alerts::elsewhere(frame, tracker))),
+        None => {
+            let alerts = alerts::read(&app.config)?;
+            framed!(app, frame => Ok(pages::alerts::page(frame, &alerts)))
+        }
     });
     page(make.await)
 }

@@ -1,23 +1,40 @@
 //! The alerts, and where their issues are.
 
-use super::super::alerts::Shown;
+use super::super::alerts::{Shown, Tracker};
 use super::{Frame, Tab, ago, document, to_group, to_metric, to_sweep};
 use crate::history::GroupKey;
 use crate::model::MetricKey;
+use crate::notify::github::issues::LABEL;
 use crate::report::clean;
 use maud::{Markup, html};
 
 /// Metrics that an alert names.
 const NAMED: usize = 8;
 
-/// The page. `tracker` is where the issues are, where there is one.
-pub(in crate::service::http) fn page(frame: Frame<'_>, alerts: &[Shown], tracker: Option<&str>) -> String {
+/// The page where alerts are issues elsewhere: which of them stand is not known here.
+pub(in crate::service::http) fn elsewhere(frame: Frame<'_>, tracker: &Tracker) -> String {
+    let repository = tracker.repository.to_string();
+    let body = html! {
+        h1.title { "Alerts" small { "kept on GitHub" } }
+        section {
+            p {
+                "This host's alerts are issues of "
+                @match tracker.issues() {
+                    Some(issues) => a href=(issues) rel="noreferrer" { (repository) },
+                    None => (repository),
+                }
+                ", labelled " code { (LABEL) } ". What stands is kept there, and not known here."
+            }
+        }
+    };
+    document(frame, Tab::Alerts, "Alerts", &body)
+}
+
+/// The page where they are kept on this host.
+pub(in crate::service::http) fn page(frame: Frame<'_>, alerts: &[Shown]) -> String {
     let open = alerts.iter().filter(|a| a.open).count();
     let body = html! {
         h1.title { "Alerts" small { @if open == 0 { "nothing stands" } @else { (open) " open" } } }
-        @if let Some(tracker) = tracker {
-            section { p { "This host's alerts are issues: " a href=(tracker) rel="noreferrer" { (tracker) } } }
-        }
         @if alerts.is_empty() {
             section.empty {
                 h2 { "No alert" }
