@@ -27,7 +27,7 @@ use tollgate::service::wake::Sources;
 use tollgate::service::wake::socket::{Wish, trigger};
 use tollgate::service::{Parts, Service};
 use tollgate::watch::queue::{Components, Settled};
-use tollgate::watch::{Job, Outbox};
+use tollgate::watch::{Finished, Outbox};
 use tollgate::workload::Profile;
 use watching::{config, engine};
 
@@ -89,7 +89,9 @@ impl Runner for FileRunner {
         Ran::Judged { decision: Decision::Pass, sweep, components, detail: None }
     }
 
-    async fn gave_up(&self, _: &Job, _: &str) {}
+    async fn gave_up(&self, _: &Finished) -> Result<(), String> {
+        Ok(())
+    }
 
     async fn tell_waiting(&self) {}
 

@@ -142,7 +142,7 @@ async fn failures_are_retried_given_up_and_told() {
             clock.advance(61);
             let status = link.until("it is given up", |s| s.finished.len() == 1).await;
             assert_eq!(status.finished[0].outcome, FinishedAs::GaveUp);
-            link.turns().await;
+            link.until("it is told", |s| !s.finished[0].untold).await;
             assert_eq!(*runner.given_up.lock().expect("lock"), [status.finished[0].job.id]);
             clock.advance(3600);
             let status = link.turns().await;
@@ -150,6 +150,43 @@ async fn failures_are_retried_given_up_and_told() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn that_a_job_was_given_up_is_told_until_it_is_kept_also_by_the_next_service() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = config(dir.path(), "");
+    let (host, runner, clock) = (FakeHost::settled(), FakeRunner::default(), Held::at(NOON));
+    let told = || runner.given_up.lock().expect("lock").clone();
+    host.upgrade("2");
+    runner.end(failed(true));
+    *runner.deaf.lock().expect("lock") = Some("no space left".into());
+    service(&config, &host, &runner, &clock, |mut link: Link| {
+        let (clock, told) = (&clock, &told);
+        async move {
+            let status = link.until("it is given up", |s| s.finished.len() == 1).await;
+            assert!(status.finished[0].untold);
+            link.until("it is told", |_| told() == [1]).await;
+            link.turns().await;
+            assert_eq!(told(), [1], "not again at once");
+            clock.advance(1801);
+            link.until("it is told again", |_| told() == [1, 1]).await;
+        }
+    })
+    .await;
+    *runner.deaf.lock().expect("lock") = None;
+    // It stops while it tells; the notice is waited for.
+    service(&config, &host, &runner, &clock, |mut link: Link| async move {
+        link.until("it starts", |s| s.fingerprint.is_some()).await;
+    })
+    .await;
+    assert_eq!(told(), [1, 1, 1]);
+    service(&config, &host, &runner, &clock, |mut link: Link| async move {
+        link.until("it starts", |s| s.fingerprint.is_some()).await;
+        assert!(!link.turns().await.finished[0].untold);
+    })
+    .await;
+    assert_eq!(told(), [1, 1, 1], "it was kept");
 }
 
 #[tokio::test]

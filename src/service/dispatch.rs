@@ -6,7 +6,7 @@ use super::runner::{Order, Ran, Runner};
 use crate::alert::candidates::Statement;
 use crate::model::{Component, HostClass};
 use crate::notify::github::{Client, WriteError};
-use crate::watch::{Job, Reason};
+use crate::watch::{Finished, Reason};
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::json;
@@ -73,8 +73,10 @@ impl Runner for Dispatch<'_> {
         }
     }
 
-    async fn gave_up(&self, job: &Job, why: &str) {
-        tracing::error!(job = job.id, why, "GitHub could not be asked to measure");
+    async fn gave_up(&self, over: &Finished) -> Result<(), String> {
+        let why = over.detail.as_deref().unwrap_or_default();
+        tracing::error!(job = over.job.id, why, "GitHub could not be asked to measure");
+        Ok(())
     }
 
     async fn tell_waiting(&self) {

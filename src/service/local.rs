@@ -11,7 +11,7 @@ use crate::pipeline::resume::journal_path;
 use crate::pipeline::sweep::Request;
 use crate::pipeline::{self, PipelineError};
 use crate::sweep::SweepError;
-use crate::watch::Job;
+use crate::watch::Finished;
 use crate::workload::Profile;
 use async_trait::async_trait;
 use clap::ValueEnum as _;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// Says results, and is asked what people accept.
 #[async_trait(?Send)]
 pub trait Voice {
-    /// Tells a result. What cannot be told now is kept.
+    /// Tells a result. What cannot be told now is kept: that comes first, before anybody is waited for.
     async fn tell(&self, result: &GateResult) -> Result<(), String>;
     /// Tells what was kept.
     async fn tell_kept(&self) -> Result<(), String>;
@@ -63,15 +63,14 @@ impl Runner for Local<'_> {
         }
     }
 
-    async fn gave_up(&self, job: &Job, why: &str) {
+    async fn gave_up(&self, over: &Finished) -> Result<(), String> {
         // A host that cannot measure is told of like one that regressed, or nobody would notice.
         let class = pipeline::host_class(self.config);
         let fingerprint = pipeline::fingerprint(self.config).await;
-        let now = chrono::Utc::now();
-        let result = GateResult::not_measured(class, &job.profile, fingerprint, why.to_owned(), now);
-        if let Err(error) = self.voice.tell(&result).await {
-            tracing::error!(error, "nobody could be told that this host cannot measure");
-        }
+        let why = over.detail.clone().unwrap_or_default();
+        // With the time at which it ended, so that saying it once more is saying the same.
+        let result = GateResult::not_measured(class, &over.job.profile, fingerprint, why, over.ended);
+        kept(self.voice.tell(&result)).await
     }
 
     async fn tell_waiting(&self) {
@@ -107,6 +106,23 @@ impl Local<'_> {
     }
 }
 
+/// Tells; an error only when it may not even be kept. Telling begins with keeping, before it waits for anybody, so that this
+/// fails at once or not at all.
+async fn kept(mut telling: impl Future<Output = Result<(), String>> + Unpin) -> Result<(), String> {
+    let at_once = tokio::select! {
+        biased;
+        told = &mut telling => Some(told),
+        () = std::future::ready(()) => None,
+    };
+    if let Some(told) = at_once {
+        return told;
+    }
+    if let Err(error) = telling.await {
+        tracing::error!(error, "it is kept, but nobody could be told yet that this host cannot measure");
+    }
+    Ok(())
+}
+
 /// What an error means for the job. `begun` is whether it was to go on with a sweep.
 fn failure(error: &PipelineError, begun: bool) -> Ran {
     let why = error.to_string();
@@ -129,6 +145,18 @@ mod tests {
 
     fn sweep() -> SweepId {
         "20261125T120000Z-000001".parse().expect("a name")
+    }
+
+    #[tokio::test]
+    async fn what_fails_at_once_is_not_kept_and_what_fails_later_is() {
+        let full = || Err("no space left".to_owned());
+        assert_eq!(kept(std::future::ready(full())).await, full());
+        assert_eq!(kept(std::future::ready(Ok(()))).await, Ok(()));
+        let later = Box::pin(async {
+            tokio::task::yield_now().await;
+            Err("no connection".to_owned())
+        });
+        assert_eq!(kept(later).await, Ok(()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod dispatch;
+mod errand;
 pub mod follow;
 pub mod host;
 pub mod http;
@@ -21,6 +22,7 @@ use crate::notify::Clock;
 use crate::watch::{Debounce, Queue, Source, Status, WakeUp};
 use board::Board;
 use chrono::{DateTime, TimeDelta, Utc};
+use errand::Errand;
 use follow::Feeds;
 use host::{Host, Look};
 use keep::Keep;
@@ -80,7 +82,9 @@ pub struct Service<'a> {
     flight: Flight<'a>,
     looking: Option<Task<'a, Look>>,
     /// Telling what could not be told.
-    errand: Option<Task<'a, ()>>,
+    errand: Option<Task<'a, Errand>>,
+    /// Until when it is not tried again to tell that a job was given up.
+    untold_until: Option<DateTime<Utc>>,
     /// Telling what is offered.
     notice: Option<Task<'a, offered::Told>>,
     telling: offered::Telling,
@@ -105,6 +109,7 @@ enum Event {
     Asked(Asked),
     Ran(Ran),
     Looked(Look),
+    Errand(Errand),
     Told(offered::Told),
     Other,
 }
@@ -126,6 +131,7 @@ impl<'a> Service<'a> {
             flight: Flight { task: None, cancel: CancellationToken::new() },
             looking: None,
             errand: None,
+            untold_until: None,
             notice: None,
             telling: offered::Telling::default(),
             seen: None,
@@ -181,6 +187,7 @@ impl<'a> Service<'a> {
                 Event::Asked(asked) => self.answer(asked),
                 Event::Ran(ran) => self.ended(ran, cancel),
                 Event::Looked(look) => self.looked(look),
+                Event::Errand(errand) => self.back_from(errand),
                 Event::Told(told) => self.told_offered(told),
                 Event::Other => {}
             }
@@ -191,6 +198,7 @@ impl<'a> Service<'a> {
             let ran = arrived(&mut self.flight.task).await;
             self.ended(ran, cancel);
         }
+        self.finish_errand().await;
         self.keep.save(&self.queue)
     }
 
@@ -203,7 +211,7 @@ impl<'a> Service<'a> {
             Some(asked) = self.asked.1.recv() => Event::Asked(asked),
             ran = arrived(&mut self.flight.task) => Event::Ran(ran),
             look = arrived(&mut self.looking) => Event::Looked(look),
-            () = arrived(&mut self.errand) => Event::Other,
+            errand = arrived(&mut self.errand) => Event::Errand(errand),
             told = arrived(&mut self.notice) => Event::Told(told),
             () = board.news() => Event::Other,
             () = clock.sleep(rest) => Event::Other,

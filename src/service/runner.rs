@@ -3,8 +3,8 @@
 use super::board::Board;
 use crate::alert::candidates::Statement;
 use crate::model::{Decision, SweepId};
-use crate::watch::Job;
 use crate::watch::queue::Components;
+use crate::watch::{Finished, Job};
 use async_trait::async_trait;
 use std::fmt;
 use tokio_util::sync::CancellationToken;
@@ -74,8 +74,9 @@ pub trait Runner {
     /// Does one job. When `cancel` is cancelled it leaves the host clean and returns soon.
     async fn run(&self, order: &Order, board: &Board, cancel: &CancellationToken) -> Ran;
 
-    /// A job was given up: says so to whoever should know.
-    async fn gave_up(&self, job: &Job, why: &str);
+    /// A job was given up: says so to whoever should know, or keeps it to be said; an error when not even that worked. After a
+    /// crash the same may be said again.
+    async fn gave_up(&self, over: &Finished) -> Result<(), String>;
 
     /// Tells what could not be told before.
     async fn tell_waiting(&self);

@@ -21,8 +21,6 @@ use tracing::Instrument as _;
 const LONGEST_REST: Duration = Duration::from_secs(60);
 /// How long a job waits for a host that somebody else sweeps on.
 const BUSY: TimeDelta = TimeDelta::seconds(60);
-/// How often it is tried to tell what could not be told.
-const TELL_AGAIN: TimeDelta = TimeDelta::minutes(30);
 
 /// What is shown before the first turn.
 pub(super) fn first_status(parts: &Parts<'_>, now: DateTime<Utc>) -> Status {
@@ -89,6 +87,7 @@ impl Service<'_> {
             self.flight.cancel.cancel();
         }
         if !self.unsaved || self.save().is_ok() {
+            self.tell_given_up(now);
             self.begin(now, cancel);
         }
         self.tell_again(now);
@@ -265,25 +264,9 @@ impl Service<'_> {
     fn failed(&mut self, why: &str, for_good: bool, now: DateTime<Utc>) {
         let watch = &self.parts.config.watch;
         let retry = Retry { attempts: watch.attempts, first_wait: watch.retry_wait };
-        let job = self.queue.running().map(|r| r.job.clone());
-        if !self.queue.failed(why, for_good, retry, now) {
-            return;
-        }
-        let Some(job) = job else { return };
-        let (runner, why) = (self.parts.runner, why.to_owned());
-        self.errand = Some(Box::pin(async move { runner.gave_up(&job, &why).await }));
-    }
-
-    /// From time to time, what waits in the outbox.
-    fn tell_again(&mut self, now: DateTime<Utc>) {
-        let due = now >= self.last_errand + TELL_AGAIN || now < self.last_errand;
-        if !due || self.errand.is_some() || self.notice.is_some() || self.flight.task.is_some() {
-            return;
-        }
-        self.last_errand = now;
-        if self.parts.host.outbox().waiting > 0 {
-            let runner = self.parts.runner;
-            self.errand = Some(Box::pin(async move { runner.tell_waiting().await }));
+        if self.queue.failed(why, for_good, retry, now) {
+            // This one is told as soon as it is written down, however it went with another.
+            self.untold_until = None;
         }
     }
 

@@ -113,6 +113,9 @@ pub struct Finished {
     pub sweep: Option<SweepId>,
     /// More of it, in words.
     pub detail: Option<String>,
+    /// Whether it was given up, and that is neither told nor kept to be told yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
 }
 
 /// How a job ended.

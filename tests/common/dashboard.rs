@@ -306,6 +306,7 @@ pub fn busy() -> Status {
         sweep: (outcome == FinishedAs::Judged(Decision::Pass))
             .then(|| crate::recorded::id(5).parse().expect("an id")),
         detail: detail.map(str::to_owned),
+        untold: false,
     };
     let mut waiting = job(9, Reason::Hook { delivery: "72d3162e".into() });
     waiting.priority = Priority::High;

@@ -18,7 +18,7 @@ use tollgate::service::host::{Host, Look};
 use tollgate::service::runner::{Order, Ran, Runner};
 use tollgate::service::{Asked, Parts, Service};
 use tollgate::watch::queue::{Components, Settled};
-use tollgate::watch::{Job, Outbox, Source, Status, WakeUp};
+use tollgate::watch::{Finished, Outbox, Source, Status, WakeUp};
 use tollgate::workload::Profile;
 
 /// A clock that stands still until the test moves it. Sleeping takes a moment of real time.
@@ -115,7 +115,7 @@ pub struct FakeRunner {
     pub given_up: Mutex<Vec<u64>>,
     pub told: Mutex<u32>,
     pub offered: Mutex<Vec<Statement>>,
-    /// Why what is offered cannot be kept.
+    /// Why nothing can be kept to be told.
     pub deaf: Mutex<Option<String>>,
     end: Mutex<Option<Ran>>,
 }
@@ -152,8 +152,10 @@ impl Runner for FakeRunner {
         }
     }
 
-    async fn gave_up(&self, job: &Job, _: &str) {
-        self.given_up.lock().expect("lock").push(job.id);
+    async fn gave_up(&self, over: &Finished) -> Result<(), String> {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.given_up.lock().expect("lock").push(over.job.id);
+        self.deaf.lock().expect("lock").clone().map_or(Ok(()), Err)
     }
 
     async fn tell_waiting(&self) {

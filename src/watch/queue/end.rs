@@ -110,6 +110,18 @@ impl Queue {
         self.back(running, Some(sweep), now);
     }
 
+    /// The oldest job that was given up of which nobody was told yet.
+    pub fn untold(&self) -> Option<&Finished> {
+        self.finished.iter().rev().find(|f| f.untold)
+    }
+
+    /// That a job was given up is told, or kept to be told.
+    pub fn told(&mut self, id: u64) {
+        for finished in self.finished.iter_mut().filter(|f| f.job.id == id) {
+            finished.untold = false;
+        }
+    }
+
     /// The running job; one that was invalidated is over instead.
     fn take_valid(&mut self, now: DateTime<Utc>) -> Option<Started> {
         if self.running.as_ref().is_some_and(|r| r.invalid) {
@@ -138,7 +150,8 @@ impl Queue {
         now: DateTime<Utc>,
     ) {
         let Started { job, since, .. } = running;
-        self.finished.insert(0, Finished { job, began: since, ended: now, outcome, sweep, detail });
+        let untold = matches!(outcome, FinishedAs::Failed | FinishedAs::GaveUp);
+        self.finished.insert(0, Finished { job, began: since, ended: now, outcome, sweep, detail, untold });
         self.finished.truncate(FINISHED);
     }
 }
