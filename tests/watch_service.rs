@@ -77,6 +77,34 @@ async fn a_change_during_a_sweep_stops_it_and_its_reverse_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_sweep_that_saw_a_change_at_its_end_begins_anew_with_what_the_host_is_now() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = config(dir.path(), "");
+    let (host, runner, clock) = (FakeHost::settled(), FakeRunner::default(), Held::at(NOON));
+    host.upgrade("2");
+    service(&config, &host, &runner, &clock, |mut link: Link| {
+        let (host, runner) = (&host, &runner);
+        async move {
+            link.until("the job", |s| s.running.is_some()).await;
+            // Nothing wakes the service.
+            host.upgrade("3");
+            runner.end(Ran::Stale("docker-engine changed from 2 to 3".into()));
+            let status =
+                link.until("it begins anew", |s| runner.orders().len() == 2 && s.running.is_some()).await;
+            let job = status.running.as_ref().map(|r| &r.job).expect("running");
+            assert!(job.reason.sentence().contains("from 1 to 3"), "{job:?}");
+            runner.judged("3");
+            let status = link.until("its end", |s| s.finished.len() == 1).await;
+            assert!(matches!(status.finished[0].outcome, FinishedAs::Judged(_)), "{status:?}");
+        }
+    })
+    .await;
+    let orders = runner.orders();
+    assert_ne!(orders[0].sweep, orders[1].sweep);
+    assert_eq!(orders.len(), 2);
+}
+
+#[tokio::test]
 async fn a_stopped_service_goes_on_with_its_sweep_at_the_next_start() {
     let dir = tempfile::tempdir().expect("a directory");
     let config = config(dir.path(), "");

@@ -93,6 +93,16 @@ pub enum PipelineError {
     /// Telling others.
     #[error(transparent)]
     Notify(#[from] notify::NotifyError),
+    /// The host was another one at the end of a sweep than at its beginning.
+    #[error(
+        "the host changed while sweep {sweep} was measured: {why}; its journal is kept, but it is no sweep; measure anew"
+    )]
+    Changed {
+        /// Which.
+        sweep: SweepId,
+        /// What changed.
+        why: String,
+    },
     /// A resumed sweep would not be the same.
     #[error("sweep {sweep} cannot be resumed: {why}; start a new one without --resume")]
     Stale {

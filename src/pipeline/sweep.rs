@@ -124,6 +124,7 @@ pub async fn sweep(
         // Everything is in the journal; only the record is missing.
         return finish(config, &path);
     }
+    let header = prepared.header.clone();
     let span = tracing::info_span!("sweep", %id, profile = prepared.header.profile.as_str());
     let measuring = measure(config, prepared, &id, &image, &scratch, progress, cancel);
     let finished = measuring.instrument(span).await;
@@ -141,6 +142,11 @@ pub async fn sweep(
     if let Err(error) = tidied {
         progress.step(Step::Note(format!("{}: {error}; `tollgate clean` removes it", scratch.display())));
     }
+    let now = tokio::select! {
+        now = fingerprint_with(config, Some(&image)) => now,
+        () = cancel.cancelled() => return Err(SweepError::Cancelled.into()),
+    };
+    resume::check_end(&path, &header, &now)?;
     finish(config, &path)
 }
 
@@ -247,7 +253,7 @@ async fn go_on(config: &Config, path: &Path, image: &BenchImage) -> Result<Prepa
     let (journal, recorded) = Journal::resume(path)?;
     let (plan, _) = plan_of(&recorded.header);
     let now = fingerprint_with(config, Some(image)).await;
-    resume::check(&recorded.header, &host_class(config), &now, &image.manifest.digest, &plan.digest)?;
+    resume::check(&recorded, &host_class(config), &now, &image.manifest.digest, &plan.digest)?;
     let done = complete_blocks(&plan, &recorded);
     let complete = recorded.finished_at().is_some();
     Ok(Prepared { journal, header: recorded.header, plan, done, complete })

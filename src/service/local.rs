@@ -133,6 +133,7 @@ fn failure(error: &PipelineError, begun: bool) -> Ran {
         },
         PipelineError::Sweep(SweepError::Cancelled) => Ran::Stopped,
         PipelineError::Lock(_) | PipelineError::Busy(_) => Ran::Busy(why),
+        PipelineError::Changed { .. } => Ran::Stale(why),
         PipelineError::Stale { .. } | PipelineError::Journal(_) if begun => Ran::Stale(why),
         error => Ran::Failed { why, for_good: error.is_usage() },
     }
@@ -168,6 +169,10 @@ mod tests {
         assert!(matches!(failure(&PipelineError::Busy("x".into()), false), Ran::Busy(_)));
         let stale = PipelineError::Stale { sweep: sweep(), why: "runc changed".into() };
         assert!(matches!(failure(&stale, true), Ran::Stale(_)));
+        let changed = || PipelineError::Changed { sweep: sweep(), why: "runc changed".into() };
+        assert!(matches!(failure(&changed(), false), Ran::Stale(_)));
+        let confirming = PipelineError::Confirming { kept: vec![sweep()], source: Box::new(changed()) };
+        assert!(matches!(failure(&confirming, false), Ran::Stale(_)), "the whole job begins anew");
         let usage = PipelineError::Usage("no such case".into());
         assert!(matches!(failure(&usage, false), Ran::Failed { for_good: true, .. }));
         let full = PipelineError::io(std::path::Path::new("/x"))(std::io::ErrorKind::StorageFull.into());

@@ -245,7 +245,11 @@ impl Service<'_> {
             }
             Ran::Dispatched(detail) => self.queue.dispatched(Some(detail), now),
             Ran::Busy(why) => self.queue.busy(&why, now + BUSY, now),
-            Ran::Stale(why) => self.queue.stale(&why, now),
+            Ran::Stale(why) => {
+                self.queue.stale(&why, now);
+                // It may have seen a change for which nobody looked yet; the job begins with what the host is made of now.
+                self.look_wanted = true;
+            }
             Ran::Stopped => {
                 // With the service, the job stays as it is: the next one goes on with it.
                 if !cancel.is_cancelled() {

@@ -131,6 +131,13 @@ pub enum Line {
         /// Milliseconds since the start of this run.
         at_ms: u64,
     },
+    /// The host was another one at the end than at the beginning: the sweep mixes two, and is none.
+    Changed {
+        /// When that was seen.
+        at: DateTime<Utc>,
+        /// What changed.
+        why: String,
+    },
     /// The sweep is complete.
     Finished {
         /// When.
@@ -278,6 +285,13 @@ impl Recorded {
     /// The trials, in order.
     pub fn trials(&self) -> impl Iterator<Item = &TrialRecord> {
         self.lines.iter().filter_map(|l| if let Line::Trial(t) = l { Some(t) } else { None })
+    }
+
+    /// What changed on the host while it was measured, where that was seen at its end.
+    pub fn changed(&self) -> Option<&str> {
+        self.lines
+            .iter()
+            .find_map(|l| if let Line::Changed { why, .. } = l { Some(why.as_str()) } else { None })
     }
 
     /// When the sweep was completed.

@@ -30,7 +30,7 @@ pub struct Observed {
 
 /// Components that differ so that measuring makes sense. One that vanished cannot be measured: its engine is stopped, or it is
 /// being upgraded at this very moment. And a sweep itself builds the bench image, so that its first appearance is no change.
-fn differences(before: &Components, now: &Components) -> Vec<Change> {
+pub fn differences(before: &Components, now: &Components) -> Vec<Change> {
     let of =
         |components: &Components| Fingerprint { components: components.clone(), ..Fingerprint::default() };
     let made_by_a_sweep = |c: &Change| {

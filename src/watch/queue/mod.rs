@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use ask::{Observed, Seen};
+pub use ask::{Observed, Seen, differences};
 
 /// First field of the file.
 pub const QUEUE_FORMAT: &str = "tollgate/queue/1";
