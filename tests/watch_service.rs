@@ -267,8 +267,11 @@ async fn clocks_jump_and_schedules_quiet_hours_and_people_have_their_way() {
             assert_eq!((status.queue.len(), status.running.is_some()), (1, false));
             let said = link.trigger(None).await.expect("heard");
             assert!(said.contains("job 1"), "{said}: the same profile, the same job");
+            assert!(said.contains("is in the queue"), "{said}");
             let status = link.until("the job", |s| s.running.is_some()).await;
             assert_eq!(status.running.as_ref().map(|r| r.job.priority), Some(Priority::High));
+            let said = link.trigger(None).await.expect("heard");
+            assert!(said.contains("job 1 (smoke) runs already"), "{said}");
             runner.judged("1");
             link.until("its end", |s| s.finished.len() == 1).await;
             // Years ahead for a moment, as a machine with an empty battery.

@@ -86,11 +86,12 @@ impl Runner for Local<'_> {
 
 impl Local<'_> {
     async fn judged(&self, result: GateResult, cancel: &CancellationToken) -> Ran {
-        // What is not told when the service stops is in the outbox: telling begins with that, and is asked first.
+        // What is not told when the service stops, or the host changed, is in the outbox: telling begins with that, and is
+        // asked first.
         let told = tokio::select! {
             biased;
             told = self.voice.tell(&result) => told.err(),
-            () = cancel.cancelled() => Some("the service stopped".to_owned()),
+            () = cancel.cancelled() => Some("the job was stopped meanwhile; it waits in the outbox".to_owned()),
         };
         if let Some(error) = &told {
             tracing::error!(error, "the result could not be told");

@@ -1,5 +1,5 @@
 //! Tells what is offered: after the start, and when it has changed. In a task of its own, which holds up neither the loop nor a
-//! job, and not while a sweep runs.
+//! job: it does not begin while a sweep runs, but a sweep begins while it goes on, since GitHub may let it wait for long.
 
 use super::Service;
 use crate::alert::candidates::Statement;

@@ -63,7 +63,9 @@ impl Service<'_> {
         let id = self.queue.ask(profile.as_str(), reason, now);
         self.unsaved = true;
         tracing::info!(job = id, profile = profile.as_str(), source = wake.source.as_str(), "asked for");
-        Ok(format!("job {id} ({}) is in the queue", profile.as_str()))
+        let runs = self.queue.running().is_some_and(|running| running.job.id == id);
+        let place = if runs { "runs already, and does for this" } else { "is in the queue" };
+        Ok(format!("job {id} ({}) {place}", profile.as_str()))
     }
 
     /// As [`Service::heard`]; the answer is given when it is written down.
