@@ -5,8 +5,8 @@
 
 use super::wake;
 use crate::watch::{Source, WakeUp};
-use inotify_watch::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
-use std::collections::BTreeMap;
+use inotify_watch::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,14 +26,16 @@ pub async fn watch(files: Vec<PathBuf>, waker: mpsc::Sender<WakeUp>) {
         }
     };
     let mut anchors = match RecommendedWatcher::new(handler, Config::default()) {
-        Ok(watcher) => Anchors { watcher, held: BTreeMap::new() },
+        Ok(watcher) => Anchors { watcher, held: BTreeMap::new(), refused: BTreeSet::new() },
         Err(error) => {
             tracing::warn!(%error, "files are not watched; the service looks from time to time only");
             return;
         }
     };
     loop {
-        anchors.attach(&files);
+        for (path, error) in anchors.attach(&files) {
+            tracing::warn!(%error, path = %path.display(), "is not watched");
+        }
         tokio::select! {
             () = changed.notified() => wake(&waker, Source::File),
             () = tokio::time::sleep(AGAIN) => {}
@@ -49,15 +51,17 @@ fn is_relevant(event: &Event, wanted: &[PathBuf]) -> bool {
 }
 
 /// The directories that are watched.
-struct Anchors {
-    watcher: RecommendedWatcher,
+struct Anchors<W> {
+    watcher: W,
     /// Each with what it was, device and inode: one that was removed and made again is another.
     held: BTreeMap<PathBuf, (u64, u64)>,
+    /// Those that cannot be watched, which was said.
+    refused: BTreeSet<PathBuf>,
 }
 
-impl Anchors {
-    /// Watches what has to be watched now.
-    fn attach(&mut self, files: &[PathBuf]) {
+impl<W: Watcher> Anchors<W> {
+    /// Watches what has to be watched now. Returns what cannot be, when it could the last time or was not wanted.
+    fn attach(&mut self, files: &[PathBuf]) -> Vec<(PathBuf, inotify_watch::Error)> {
         let wanted: BTreeMap<PathBuf, (u64, u64)> = files.iter().flat_map(|file| anchors(file)).collect();
         let gone: Vec<PathBuf> =
             self.held.iter().filter(|(p, id)| wanted.get(*p) != Some(id)).map(|(p, _)| p.clone()).collect();
@@ -66,17 +70,23 @@ impl Anchors {
             let _ = self.watcher.unwatch(&path);
             self.held.remove(&path);
         }
+        let mut fresh = Vec::new();
+        self.refused.retain(|path| wanted.contains_key(path));
         for (path, id) in wanted {
             if self.held.contains_key(&path) {
                 continue;
             }
             match self.watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => {
+                    self.refused.remove(&path);
                     self.held.insert(path, id);
                 }
-                Err(error) => tracing::warn!(%error, path = %path.display(), "is not watched"),
+                Err(error) if self.refused.insert(path.clone()) => fresh.push((path, error)),
+                // It was said.
+                Err(_) => {}
             }
         }
+        fresh
     }
 }
 
@@ -109,6 +119,61 @@ mod tests {
             any = true;
         }
         any
+    }
+
+    /// Refuses what is called so, as the kernel does where a directory may not be read.
+    struct Refusing(&'static str);
+
+    impl Watcher for Refusing {
+        fn new<F: inotify_watch::EventHandler>(_: F, _: Config) -> inotify_watch::Result<Self> {
+            Ok(Self(""))
+        }
+
+        fn watch(&mut self, path: &Path, _: RecursiveMode) -> inotify_watch::Result<()> {
+            if path.ends_with(self.0) { Err(inotify_watch::Error::generic("not permitted")) } else { Ok(()) }
+        }
+
+        fn unwatch(&mut self, _: &Path) -> inotify_watch::Result<()> {
+            Ok(())
+        }
+
+        fn kind() -> inotify_watch::WatcherKind {
+            inotify_watch::WatcherKind::NullWatcher
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_watched_is_said_once() {
+        let root = tempfile::tempdir().expect("a directory");
+        let modules = root.path().join("modules");
+        fs::create_dir(&modules).expect("made");
+        let mut anchors =
+            Anchors { watcher: Refusing("modules"), held: BTreeMap::new(), refused: BTreeSet::new() };
+        let mut said = |watcher: Refusing| -> Vec<PathBuf> {
+            anchors.watcher = watcher;
+            anchors.attach(std::slice::from_ref(&modules)).into_iter().map(|(path, _)| path).collect()
+        };
+        assert_eq!(said(Refusing("modules")), std::slice::from_ref(&modules));
+        assert!(said(Refusing("modules")).is_empty(), "it is tried again, and not said again");
+        assert!(said(Refusing("other")).is_empty());
+        fs::rename(&modules, root.path().join("old")).expect("moved");
+        fs::create_dir(&modules).expect("made again");
+        assert_eq!(
+            said(Refusing("modules")),
+            std::slice::from_ref(&modules),
+            "once more after it was watched"
+        );
+    }
+
+    #[test]
+    fn the_unit_of_mode_dispatch_hides_nothing_that_is_watched() {
+        let unit = include_str!("../../../packaging/systemd/tollgate-dispatch.conf");
+        let watched = &crate::config::Config::resolve(None).expect("the default").watch.files;
+        let hidden = [("ProtectKernelModules=yes", "/lib/modules"), ("InaccessiblePaths=", "/")];
+        for (setting, below) in hidden {
+            let wanted = watched.iter().any(|file| file.starts_with(below));
+            assert!(wanted && !unit.lines().any(|line| line.starts_with(setting)), "{setting}");
+        }
     }
 
     #[tokio::test]
