@@ -1,5 +1,5 @@
 //! The service with real sweeps: stopped in the middle of one it leaves the host clean, goes on with it at the next start, and
-//! tells what it found. It notices an engine that ends and comes back.
+//! tells what it found; killed in the middle of one, too.
 
 mod common;
 

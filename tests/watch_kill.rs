@@ -80,7 +80,8 @@ impl Runner for FileRunner {
                 () = cancel.cancelled() => return Ran::Stopped,
                 () = tokio::time::sleep(Duration::from_millis(20)) => {}
             }
-            let text = json!({ "job": order.job.id, "components": components }).to_string();
+            let job = &order.job;
+            let text = json!({ "job": job.id, "why": job.reason, "components": components }).to_string();
             let half = self.0.join(format!("half-{}", order.sweep));
             fs::write(&half, text).expect("written");
             fs::rename(&half, &done).expect("kept");
@@ -162,13 +163,25 @@ fn wait(what: &str, is: impl Fn() -> bool) {
     }
 }
 
-/// What was measured: the job and what the host was made of.
-fn measured(dir: &Path) -> Vec<(u64, String)> {
+/// What was measured.
+struct Measured {
+    job: u64,
+    /// Whether because of a change.
+    is_change: bool,
+    /// What the host was made of.
+    components: String,
+}
+
+fn measured(dir: &Path) -> Vec<Measured> {
     let files = fs::read_dir(dir.join("done")).expect("a directory").flatten();
     files
         .map(|file| {
             let value: Value = serde_json::from_slice(&fs::read(file.path()).expect("read")).expect("JSON");
-            (value["job"].as_u64().expect("a number"), value["components"].to_string())
+            Measured {
+                job: value["job"].as_u64().expect("a number"),
+                is_change: value["why"]["why"] == "change",
+                components: value["components"].to_string(),
+            }
         })
         .collect()
 }
@@ -185,9 +198,11 @@ fn no_job_is_lost_or_measured_twice() {
     fs::write(dir.join("engine"), "0").expect("written");
     let mut random = ChaCha8Rng::seed_from_u64(20);
     let mut promised = BTreeSet::new();
+    let mut changes = BTreeSet::new();
     for round in 1..=KILLS {
         if random.random_bool(0.4) {
             fs::write(dir.join("engine"), round.to_string()).expect("written");
+            changes.insert(json!(engine(&round.to_string())).to_string());
         }
         let mut service = start(dir);
         if random.random_bool(0.8) {
@@ -212,10 +227,18 @@ fn no_job_is_lost_or_measured_twice() {
     assert!(service.wait().expect("it ends").success());
 
     let measured = measured(dir);
-    let once: BTreeSet<&(u64, String)> = measured.iter().collect();
-    assert_eq!(once.len(), measured.len(), "a job was measured twice: {measured:?}");
-    let jobs: BTreeSet<u64> = measured.iter().map(|(job, _)| *job).collect();
+    let all: Vec<(u64, &str)> = measured.iter().map(|m| (m.job, m.components.as_str())).collect();
+    let once: BTreeSet<_> = all.iter().collect();
+    assert_eq!(once.len(), all.len(), "a job was measured twice: {all:?}");
+    // Under whatever number: no version comes a second time, so that each is one change, measured once or overtaken by the next.
+    let because: Vec<&str> = measured.iter().filter(|m| m.is_change).map(|m| m.components.as_str()).collect();
+    let once: BTreeSet<String> = because.iter().map(|c| (*c).to_owned()).collect();
+    assert_eq!(once.len(), because.len(), "a change was measured twice: {because:?} of {changes:?}");
+    assert!(once.is_subset(&changes), "no change: {:?}", once.difference(&changes));
+    let jobs: BTreeSet<u64> = measured.iter().map(|m| m.job).collect();
     let missing: Vec<_> = promised.difference(&jobs).collect();
     assert!(missing.is_empty(), "lost: {missing:?} of {promised:?}");
-    println!("{KILLS} kills, {} promises, {} jobs measured", promised.len(), jobs.len());
+    let (jobs, promised) = (jobs.len(), promised.len());
+    println!("{KILLS} kills, {promised} promises, {jobs} jobs and {} changes measured", because.len());
+    assert!(!because.is_empty(), "no change was measured at all");
 }
