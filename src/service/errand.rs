@@ -78,9 +78,10 @@ impl Service<'_> {
         if self.errand.is_none() {
             return;
         }
-        match tokio::time::timeout(STOP, arrived(&mut self.errand)).await {
-            Ok(errand) => self.back_from(errand),
-            Err(_) => tracing::warn!("telling is broken off; the next service goes on with it"),
+        if let Ok(errand) = tokio::time::timeout(STOP, arrived(&mut self.errand)).await {
+            self.back_from(errand);
+        } else {
+            tracing::warn!("telling is broken off; the next service goes on with it");
         }
     }
 }

@@ -153,12 +153,16 @@ mod tests {
             anchors.watcher = watcher;
             anchors.attach(std::slice::from_ref(&modules)).into_iter().map(|(path, _)| path).collect()
         };
-        assert_eq!(said(Refusing("modules")), [modules.clone()]);
+        assert_eq!(said(Refusing("modules")), std::slice::from_ref(&modules));
         assert!(said(Refusing("modules")).is_empty(), "it is tried again, and not said again");
         assert!(said(Refusing("other")).is_empty());
         fs::rename(&modules, root.path().join("old")).expect("moved");
         fs::create_dir(&modules).expect("made again");
-        assert_eq!(said(Refusing("modules")), [modules.clone()], "once more after it was watched");
+        assert_eq!(
+            said(Refusing("modules")),
+            std::slice::from_ref(&modules),
+            "once more after it was watched"
+        );
     }
 
     #[test]
