@@ -24,7 +24,7 @@ pub enum Tool {
     FioJson,
     /// fio's text, of version 2 and 3.
     FioText,
-    /// redis-benchmark's `--csv`, with and without latencies, and its text of any version.
+    /// redis-benchmark's `--csv`, with and without latencies, and its text of any version, `-q` too.
     Redis,
     /// sysbench's text, 0.4 to 1.0.
     Sysbench,
@@ -68,7 +68,7 @@ impl Tool {
                 "lines such as `job: (groupid=0, jobs=1): err= 0` and `read: IOPS=...` or `read : io=..., iops=...`"
             }
             Self::Redis => {
-                "`\"GET\",\"15748.03\"`, or a heading `====== GET ======` and `... requests per second`"
+                "`\"GET\",\"15748.03\"`, a heading `====== GET ======` and `... requests per second`, or `GET: ... requests per second`"
             }
             Self::Sysbench => "`transactions: N (N per sec.)`",
             Self::Hpcc => "lines such as `HPL_Tflops=...` after `Begin of Summary section.`",
@@ -129,9 +129,10 @@ impl Wrong {
     }
 }
 
-/// The lines of a text with their numbers, from 1.
+/// The lines of a text with their numbers, from 1, as a terminal shows them at the end: progress that ends in a carriage return is
+/// written over by what follows it.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    (1..).zip(text.lines())
+    (1..).zip(text.lines().map(|line| line.rsplit('\r').next().unwrap_or(line)))
 }
 
 /// The text between two marks of a line.

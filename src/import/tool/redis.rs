@@ -1,6 +1,6 @@
-//! redis-benchmark: `--csv` of version 7 (with latencies) and before (rates only), and its text.
+//! redis-benchmark: `--csv` of version 7 (with latencies) and before (rates only), its text, and that of `-q`.
 
-use super::{Wrong, lines};
+use super::{Wrong, between, lines};
 use crate::import::Reading;
 use crate::import::reading::{number, reading};
 use crate::model::Better;
@@ -40,7 +40,7 @@ fn csv(text: &str) -> Result<Vec<Reading>, Wrong> {
 }
 
 /// `====== GET ======`, then, among others, `81234.77 requests per second` or `throughput summary: 81234.77 requests per
-/// second`; percentiles of version 6 and later stand below `latency summary (msec):`.
+/// second`; percentiles of version 6 and later stand below `latency summary (msec):`. Of `-q` one line a test, which names it.
 fn prose(text: &str) -> Result<Vec<Reading>, Wrong> {
     let mut current: Option<String> = None;
     let mut header: Option<Vec<String>> = None;
@@ -52,23 +52,49 @@ fn prose(text: &str) -> Result<Vec<Reading>, Wrong> {
             header = None;
             continue;
         }
+        if let Some((before, after)) = text.split_once(" requests per second") {
+            found.extend(rate(line, current.as_deref(), before, after)?);
+            continue;
+        }
         let Some(name) = &current else { continue };
-        let at = (line, "redis", name.as_str());
-        if let Some(rate) = text.strip_suffix("requests per second") {
-            let rate = rate.rsplit(':').next().unwrap_or(rate).trim();
-            let value = number(rate).ok_or_else(|| Wrong::number(line, rate))?;
-            found.push(reading(at, "requests", RATE, value));
-        } else if text.starts_with("avg") && text.contains("p50") {
+        if text.starts_with("avg") && text.contains("p50") {
             header = Some(text.split_whitespace().map(str::to_owned).collect());
         } else if let Some(columns) = header.take() {
-            let fields: Vec<&str> = text.split_whitespace().collect();
-            for metric in ["p50", "p99"] {
-                let Some(i) = columns.iter().position(|c| c == metric) else { continue };
-                let field = fields.get(i).copied().unwrap_or_default();
-                let value = number(field).ok_or_else(|| Wrong::number(line, field))?;
-                found.push(reading(at, metric, TIME, value));
-            }
+            found.extend(percentiles((line, "redis", name), &columns, text)?);
         }
+    }
+    Ok(found)
+}
+
+/// `throughput summary: 81234.77` and `81234.77` are the rate of the test of the heading; `GET: 98039.22`, of `-q`, names its test,
+/// and from version 6 on `, p50=0.255 msec` follows.
+fn rate(line: usize, heading: Option<&str>, before: &str, after: &str) -> Result<Vec<Reading>, Wrong> {
+    let (name, rate) = match before.rsplit_once(':') {
+        Some((name, rate)) if name.trim() != "throughput summary" => (name.trim(), rate),
+        of_heading => {
+            let name =
+                heading.ok_or_else(|| Wrong::at(line, "found a rate, expected a heading before it"))?;
+            (name, of_heading.map_or(before, |(_, rate)| rate))
+        }
+    };
+    let at = (line, "redis", name);
+    let value = |text: &str| number(text).ok_or_else(|| Wrong::number(line, text.trim()));
+    let mut found = vec![reading(at, "requests", RATE, value(rate)?)];
+    if let Some(p50) = between(after, "p50=", "msec") {
+        found.push(reading(at, "p50", TIME, value(p50)?));
+    }
+    Ok(found)
+}
+
+/// The line of numbers below `avg min p50 p95 p99 max`.
+fn percentiles(at: (usize, &str, &str), columns: &[String], text: &str) -> Result<Vec<Reading>, Wrong> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let mut found = Vec::new();
+    for metric in ["p50", "p99"] {
+        let Some(i) = columns.iter().position(|c| c == metric) else { continue };
+        let field = fields.get(i).copied().unwrap_or_default();
+        let value = number(field).ok_or_else(|| Wrong::number(at.0, field))?;
+        found.push(reading(at, metric, TIME, value));
     }
     Ok(found)
 }
@@ -107,5 +133,40 @@ mod tests {
         let refused = include_str!("../../../tests/fixtures/tool_output/redis-benchmark-7.0.15-refused.txt");
         assert_eq!(read(refused), Ok(Vec::new()));
         assert!(read("\"GET\",\"many\"\n").is_err_and(|w| w.line == 1 && w.why.contains("many")));
+    }
+
+    #[test]
+    fn a_rate_belongs_to_the_heading_behind_the_progress() {
+        let two = of(include_str!("../../../tests/fixtures/tool_output/redis-benchmark-7.0.15-set-get.txt"));
+        assert_eq!(
+            two,
+            [
+                row("set", "requests", 31872.51),
+                row("set", "p50", 0.159),
+                row("set", "p99", 2.767),
+                row("get", "requests", 19811.79),
+                row("get", "p50", 0.167),
+                row("get", "p99", 6.327)
+            ]
+        );
+        assert!(
+            read("81234.77 requests per second\n").is_err_and(|w| w.line == 1 && w.why.contains("heading"))
+        );
+    }
+
+    #[test]
+    fn quiet_lines_name_their_test() {
+        let quiet = of(include_str!("../../../tests/fixtures/tool_output/redis-benchmark-7.0.15-quiet.txt"));
+        assert_eq!(
+            quiet,
+            [
+                row("set", "requests", 20790.02),
+                row("set", "p50", 0.167),
+                row("get", "requests", 17072.13),
+                row("get", "p50", 0.167)
+            ]
+        );
+        let five = "LRANGE_100 (first 100 elements): 98039.22 requests per second\n";
+        assert_eq!(of(five), [row("lrange_100-first-100-elements", "requests", 98039.22)]);
     }
 }
