@@ -35,7 +35,8 @@ pub enum ImportError {
     },
     /// Two values for one round.
     #[error(
-        "{file}: line {line}: {sample} is there already; each file is a round unless it numbers its trials"
+        "{file}: line {line}: {sample} is there already; a file is a round, with one value of each series, unless it numbers \
+         its trials (fio's jobs of one name: --group_reporting, or names of their own)"
     )]
     Twice {
         /// The file.

@@ -1,6 +1,6 @@
 //! Readings of several files, gathered into one sweep.
 
-use super::{ImportError, Map, Reading, Tool};
+use super::{ImportError, Map, Reading, Round, Tool};
 use crate::model::{
     Comparability, EnvironmentName, HostClass, MetricInfo, MetricKey, SeriesKey, SweepId, SweepSamples,
 };
@@ -25,9 +25,22 @@ pub struct Origin {
 #[derive(Debug, Default)]
 pub struct Import {
     origin: Origin,
-    metrics: BTreeMap<MetricKey, MetricInfo>,
-    series: BTreeMap<SeriesKey, BTreeMap<u32, f64>>,
+    taken: Taken,
 }
+
+/// What was taken of whole files.
+#[derive(Debug, Clone, Default)]
+struct Taken {
+    metrics: BTreeMap<MetricKey, MetricInfo>,
+    series: BTreeMap<SeriesKey, BTreeMap<Place, f64>>,
+    /// How many files each environment has. What one file lacks must not shift the pairs of later ones, so that files are
+    /// counted, not values.
+    files: BTreeMap<EnvironmentName, u32>,
+}
+
+/// Where a value stands: which file of its environment, from 1, and which trial of the file, from 1. Of a format that numbers the
+/// rounds of the sweep, all files count as the first.
+type Place = (u32, u32);
 
 impl Import {
     /// Without samples.
@@ -39,15 +52,19 @@ impl Import {
     pub fn add(&mut self, tool: Tool, file: &str, text: &str) -> Result<usize, ImportError> {
         let readings = tool.read(file, text, &self.origin.map)?;
         let said = self.origin.environment.clone().or_else(|| self.origin.map.environment(file).cloned());
-        // Of a file that does not number its trials, every series goes on with its next round.
-        let (mut metrics, mut series) = (self.metrics.clone(), self.series.clone());
+        let mut taken = self.taken.clone();
+        let mut environments = BTreeSet::new();
         for reading in &readings {
             let environment = reading.environment.clone().or_else(|| said.clone()).ok_or_else(|| {
                 ImportError::Unsaid { file: file.to_owned(), what: "environment", option: "environment" }
             })?;
-            take(&mut metrics, &mut series, (file, reading), &environment)?;
+            taken.take(file, reading, &environment)?;
+            environments.insert(environment);
         }
-        (self.metrics, self.series) = (metrics, series);
+        for environment in environments {
+            *taken.files.entry(environment).or_default() += 1;
+        }
+        self.taken = taken;
         Ok(readings.len())
     }
 
@@ -65,33 +82,58 @@ impl Import {
             host_class,
             started_at,
             comparability: Comparability::default(),
-            metrics: self.metrics,
-            series: self.series,
+            series: self.taken.rounds(),
+            metrics: self.taken.metrics,
             failed: BTreeMap::new(),
             regimes: BTreeSet::new(),
         })
     }
 }
 
-fn take(
-    metrics: &mut BTreeMap<MetricKey, MetricInfo>,
-    series: &mut BTreeMap<SeriesKey, BTreeMap<u32, f64>>,
-    (file, reading): (&str, &Reading),
-    environment: &EnvironmentName,
-) -> Result<(), ImportError> {
-    let Reading { line, workload, case, metric, unit, better, value, round, .. } = reading;
-    let key = MetricKey::new(workload.as_str(), case.as_str(), metric.as_str());
-    let info = metrics.entry(key.clone()).or_insert_with(|| info_of(&key, unit.clone(), *better));
-    if info.unit != *unit {
-        let why = format!("{key} is in {unit} here, and in {} before", info.unit);
-        return Err(ImportError::Line { file: file.to_owned(), line: *line, why });
+impl Taken {
+    /// Takes a value of the file that comes next in `environment`.
+    fn take(
+        &mut self,
+        file: &str,
+        reading: &Reading,
+        environment: &EnvironmentName,
+    ) -> Result<(), ImportError> {
+        let Reading { line, workload, case, metric, unit, better, value, round, .. } = reading;
+        let key = MetricKey::new(workload.as_str(), case.as_str(), metric.as_str());
+        let info = self.metrics.entry(key.clone()).or_insert_with(|| info_of(&key, unit.clone(), *better));
+        if info.unit != *unit {
+            let why = format!("{key} is in {unit} here, and in {} before", info.unit);
+            return Err(ImportError::Line { file: file.to_owned(), line: *line, why });
+        }
+        let this = self.files.get(environment).map_or(1, |before| before + 1);
+        let (place, sample) = match *round {
+            Round::File => ((this, 1), format!("{key} in {environment}")),
+            Round::Trial(n) => ((this, n), format!("trial {n} of {key} in {environment}")),
+            Round::Sweep(n) => ((1, n), format!("round {n} of {key} in {environment}")),
+        };
+        let series = SeriesKey { metric: key, environment: environment.clone() };
+        if self.series.entry(series).or_default().insert(place, *value).is_some() {
+            return Err(ImportError::Twice { file: file.to_owned(), line: *line, sample });
+        }
+        Ok(())
     }
-    let rounds =
-        series.entry(SeriesKey { metric: key.clone(), environment: environment.clone() }).or_default();
-    let round = round.unwrap_or_else(|| rounds.keys().next_back().map_or(1, |last| last + 1));
-    if rounds.insert(round, *value).is_some() {
-        let sample = format!("round {round} of {key} in {environment}");
-        return Err(ImportError::Twice { file: file.to_owned(), line: *line, sample });
+
+    /// Every series by round. The nth files of all environments stand beside each other, and take as many rounds as the one of
+    /// them with the most trials has.
+    fn rounds(&self) -> BTreeMap<SeriesKey, BTreeMap<u32, f64>> {
+        let mut trials: BTreeMap<u32, u32> = BTreeMap::new();
+        for (file, trial) in self.series.values().flat_map(BTreeMap::keys) {
+            let most = trials.entry(*file).or_default();
+            *most = (*most).max(*trial);
+        }
+        let before = |file: u32| trials.range(..file).map(|(_, most)| most).sum::<u32>();
+        let of = |values: &BTreeMap<Place, f64>| {
+            values.iter().map(|((file, trial), value)| (before(*file) + trial, *value)).collect()
+        };
+        self.series.iter().map(|(key, values)| (key.clone(), of(values))).collect()
     }
-    Ok(())
 }
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+mod tests;

@@ -14,5 +14,5 @@ mod tool;
 pub use error::ImportError;
 pub use gather::{Import, Origin};
 pub use map::{Map, MapError};
-pub use reading::Reading;
+pub use reading::{Reading, Round};
 pub use tool::Tool;

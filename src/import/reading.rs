@@ -21,8 +21,19 @@ pub struct Reading {
     pub value: f64,
     /// Where, in a format that says it.
     pub environment: Option<EnvironmentName>,
-    /// Round, from 1, in a format that numbers its trials; otherwise each file is a round.
-    pub round: Option<u32>,
+    /// Which round it is of.
+    pub round: Round,
+}
+
+/// How a format says which values stand beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// It does not: a file is a round.
+    File,
+    /// A file has several trials, and this is the nth, from 1.
+    Trial(u32),
+    /// The format numbers the rounds of the sweep, from 1, whatever file they are in.
+    Sweep(u32),
 }
 
 /// A reading of a tool that measures one thing in one place.
@@ -41,7 +52,7 @@ pub(super) fn reading(
         better,
         value,
         environment: None,
-        round: None,
+        round: Round::File,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Wrong;
 use crate::import::reading::name;
-use crate::import::{Map, Reading};
+use crate::import::{Map, Reading, Round};
 use crate::model::Better;
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ fn of_measure(
         better,
         value,
         environment: None,
-        round: None,
+        round: Round::File,
     })
 }
 

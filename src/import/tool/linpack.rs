@@ -2,8 +2,8 @@
 //! Align. Time(s)    GFlops   Residual     Residual(norm) Check`.
 
 use super::{Wrong, lines};
-use crate::import::Reading;
 use crate::import::reading::{number, reading};
+use crate::import::{Reading, Round};
 use crate::model::Better;
 
 pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
@@ -31,7 +31,10 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
         }
         let value = number(gflops).ok_or_else(|| Wrong::number(line, gflops))?;
         let case = format!("n{size}");
-        found.push(reading((line, "linpack", &case), "gflops", ("GFLOPS", Better::Higher), value));
+        let mut trial = reading((line, "linpack", &case), "gflops", ("GFLOPS", Better::Higher), value);
+        let before = found.iter().filter(|r: &&Reading| r.case == trial.case).count();
+        trial.round = Round::Trial(u32::try_from(before + 1).unwrap_or(u32::MAX));
+        found.push(trial);
     }
     Ok(found)
 }
@@ -56,6 +59,7 @@ Size   LDA    Align.  Average  Maximal
         let found = read(TABLE).expect("read");
         assert_eq!(found.iter().map(|r| r.value).collect::<Vec<_>>(), [288.6163, 289.6387]);
         assert_eq!(found[0].case, "n45000");
+        assert_eq!([found[0].round, found[1].round], [Round::Trial(1), Round::Trial(2)]);
         let failed = TABLE.replacen("pass", "fail", 1);
         assert!(read(&failed).is_err_and(|w| w.line == 2 && w.why.contains("check")));
     }

@@ -1,4 +1,4 @@
-//! nuttcp: `rate_Mbps=25312.6430` (`-fparse`), or `674.56 MB /   0.20 sec = 28248.2871 Mbps 85 %TX 65 %RX`.
+//! nuttcp: `rate_Mbps=25312.6430` (`-fparse`), or `674.56 MB /   0.20 sec = 28248.2871 Mbps 85 %TX 65 %RX`. Of `-i` only the total counts.
 
 use super::{Wrong, between, lines};
 use crate::import::Reading;
@@ -6,6 +6,7 @@ use crate::import::reading::{number, reading};
 use crate::model::Better;
 
 pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
+    let mut interval = None;
     let mut found = Vec::new();
     for (line, text) in lines(text) {
         if text.contains("Error") {
@@ -17,13 +18,27 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
             None => continue,
         };
         let megabits = number(rate).ok_or_else(|| Wrong::number(line, rate))?;
+        if !is_total(text) {
+            interval = Some(line);
+            continue;
+        }
         if megabits <= 0.0 {
             return Err(Wrong::at(line, "nothing was sent, which is no rate"));
         }
         let at = (line, "bulk-tcp", "nuttcp");
         found.push(reading(at, "throughput", ("Gb/s", Better::Higher), megabits / 1e3));
+        interval = None;
     }
-    Ok(found)
+    match interval {
+        Some(line) => Err(Wrong::at(line, "an interval without the total after it (`%TX`, `real_seconds=`)")),
+        None => Ok(found),
+    }
+}
+
+/// Of the whole run: only there it says how busy the processors were, and `-fparse` spells the seconds out. The other lines are
+/// intervals of `-i`.
+fn is_total(text: &str) -> bool {
+    text.contains("real_seconds=") || text.contains("%TX")
 }
 
 #[cfg(test)]
@@ -39,6 +54,16 @@ mod tests {
         assert_eq!(of(flows), Ok(vec![25_312_643.0]));
         let classic = "  674.5625 MB /   0.20 sec = 28248.2871 Mbps 85 %TX 65 %RX 0 retrans 0.05 msRTT\n";
         assert_eq!(of(classic), Ok(vec![28_248_287.0]));
+        for intervals in [
+            include_str!("../../../tests/fixtures/tool_output/nuttcp-6.1.2-intervals.txt"),
+            include_str!("../../../tests/fixtures/tool_output/nuttcp-6.1.2-intervals-fparse.txt"),
+        ] {
+            let total = intervals.lines().last().expect("there");
+            assert_eq!(of(intervals), of(total));
+            assert!(
+                read(intervals.trim_end().trim_end_matches(total)).is_err_and(|w| w.why.contains("total"))
+            );
+        }
         for bad in ["nuttcp-6.1.2-refused.txt", "nuttcp-6.1.2-nothing.txt"] {
             let path =
                 std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tool_output").join(bad);

@@ -6,15 +6,21 @@ use crate::import::reading::{number, reading};
 use crate::model::Better;
 
 pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
-    let mut threads = None;
+    let mut run = Run::default();
     let mut found = Vec::new();
     for (line, text) in lines(text) {
         let text = text.trim();
         if let Some(number) = text.strip_prefix("Number of threads:") {
-            threads = Some(format!("oltp-t{}", number.trim()));
+            run = Run { threads: Some(number.trim().to_owned()), ..Run::default() };
         }
-        let case = threads.as_deref().unwrap_or("oltp");
-        let at = (line, "mysql", case);
+        let count = |rest: &str| number(rest).ok_or_else(|| Wrong::number(line, rest.trim()));
+        if let Some(rest) = text.strip_prefix("read:") {
+            run.reads = Some(count(rest)?);
+        } else if let Some(rest) = text.strip_prefix("write:") {
+            run.writes = Some(count(rest)?);
+        }
+        let case = run.case();
+        let at = (line, "mysql", case.as_str());
         if text.starts_with("transactions:") {
             let rate = between(text, "(", "per sec").unwrap_or_default();
             let value = number(rate).ok_or_else(|| Wrong::number(line, rate))?;
@@ -33,6 +39,28 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
     Ok(found)
 }
 
+/// What a run was, as far as it says so. No version names its script; the queries that it counts tell.
+#[derive(Default)]
+struct Run {
+    threads: Option<String>,
+    reads: Option<f64>,
+    writes: Option<f64>,
+}
+
+impl Run {
+    /// `oltp-read-only-t4`; `oltp` of a text that says neither.
+    fn case(&self) -> String {
+        let kind = match (self.reads, self.writes) {
+            (Some(reads), Some(writes)) if reads > 0.0 && writes > 0.0 => "-read-write",
+            (Some(reads), Some(_)) if reads > 0.0 => "-read-only",
+            (Some(_), Some(writes)) if writes > 0.0 => "-write-only",
+            _ => "",
+        };
+        let threads = self.threads.as_ref().map(|n| format!("-t{n}")).unwrap_or_default();
+        format!("oltp{kind}{threads}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,8 +71,10 @@ mod tests {
             read(text).expect("read").into_iter().map(|r| (r.case, r.metric, r.value)).collect()
         };
         let one = of(include_str!("../../../tests/fixtures/tool_output/sysbench-1.0.20-read-only.txt"));
-        let wanted = [("oltp-t4", "transactions", 1391.43), ("oltp-t4", "p95", 5.28)];
+        let wanted = [("oltp-read-only-t4", "transactions", 1391.43), ("oltp-read-only-t4", "p95", 5.28)];
         assert_eq!(one, wanted.map(|(c, m, v)| (c.to_owned(), m.to_owned(), v)));
+        let write = of(include_str!("../../../tests/fixtures/tool_output/sysbench-1.0.20-read-write.txt"));
+        assert_eq!(write[0], ("oltp-read-write-t4".to_owned(), "transactions".to_owned(), 760.59));
         let old = "Number of threads: 16\n    transactions:                        10000  (812.33 per sec.)\n         approx.  95 percentile:               23.07ms\n";
         let wanted = [("oltp-t16", "transactions", 812.33), ("oltp-t16", "p95", 23.07)];
         assert_eq!(of(old), wanted.map(|(c, m, v)| (c.to_owned(), m.to_owned(), v)));

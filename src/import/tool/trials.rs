@@ -2,7 +2,7 @@
 
 use super::Wrong;
 use crate::import::reading::name;
-use crate::import::{Map, Reading};
+use crate::import::{Map, Reading, Round};
 use crate::model::Better;
 
 const COLUMNS: [&str; 7] = ["workload", "environment", "variant", "metric", "unit", "trial", "value"];
@@ -60,7 +60,7 @@ fn row(line: usize, record: &csv::StringRecord, map: &Map) -> Result<Reading, Wr
         better,
         value,
         environment: Some(environment),
-        round: Some(round),
+        round: Round::Sweep(round),
     })
 }
 
@@ -83,7 +83,10 @@ mod tests {
             "{HEADER}stream,kvm,2socket-interleave,copy_best_rate,GB/s,3,41.2869\nfio,native,f,read.clat_p99.00,us,1,9\n"
         );
         let found = read(&text, &Map::default()).expect("read");
-        assert_eq!((found[0].round, found[0].value, found[0].better), (Some(3), 41.2869, Better::Higher));
+        assert_eq!(
+            (found[0].round, found[0].value, found[0].better),
+            (Round::Sweep(3), 41.2869, Better::Higher)
+        );
         assert_eq!((found[1].line, found[1].better), (3, Better::Lower));
         for (row, word) in [
             ("stream,kvm,a,b,GB/s,0,1", "column `trial`"),

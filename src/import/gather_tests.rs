@@ -1,0 +1,96 @@
+use super::*;
+
+fn environment(name: &str) -> EnvironmentName {
+    name.parse().expect("an environment")
+}
+
+/// The rounds of what `files` (environment and text) give, as `metric@environment round=value`.
+fn rounds(tool: Tool, files: &[(&str, &str)]) -> Result<Vec<String>, ImportError> {
+    let host_class = Some("lab".parse().expect("a host class"));
+    let mut import = Import::new(Origin { host_class, ..Origin::default() });
+    for (i, (name, text)) in files.iter().enumerate() {
+        import.origin.environment = Some(environment(name));
+        import.add(tool, &format!("{i}.txt"), text)?;
+    }
+    let series = import.finish(DateTime::UNIX_EPOCH)?.series;
+    let row = |(key, values): (SeriesKey, BTreeMap<u32, f64>)| {
+        let values: Vec<String> = values.iter().map(|(round, value)| format!("{round}={value}")).collect();
+        format!("{}@{} {}", key.metric.metric, key.environment, values.join(" "))
+    };
+    Ok(series.into_iter().map(row).collect())
+}
+
+#[test]
+fn a_value_that_a_file_lacks_shifts_no_later_one() {
+    let files = [
+        ("native", "Copy: 1000 0\nTriad: 1000 0\n"),
+        ("docker", "Copy: 2000 0\nTriad: 2000 0\n"),
+        ("native", "Copy: 3000 0\n"),
+        ("docker", "Copy: 4000 0\nTriad: 4000 0\n"),
+        ("native", "Copy: 5000 0\nTriad: 5000 0\n"),
+    ];
+    assert_eq!(
+        rounds(Tool::Stream, &files),
+        Ok([
+            "copy@native 1=1 2=3 3=5",
+            "copy@docker 1=2 2=4",
+            "triad@native 1=1 3=5",
+            "triad@docker 1=2 2=4"
+        ]
+        .map(str::to_owned)
+        .to_vec())
+    );
+}
+
+#[test]
+fn a_series_has_one_value_in_a_file() {
+    let job = "job: (groupid=0, jobs=1): err= 0: pid=1: today\n  read: IOPS=10, BW=1MiB/s (1MB/s)(1MiB/1s)\n";
+    let fio = format!("{job}{job}Run status group 0 (all jobs):\n");
+    let json = r#"{"jobs":[{"jobname":"j","error":0,"read":{"iops":1,"bw":1}},{"jobname":"j","error":0,"read":{"iops":1,"bw":1}}]}"#;
+    let bmf = r#"{"A b": {"latency": {"value": 1}}, "a-b": {"latency": {"value": 2}}}"#;
+    for (tool, text) in [
+        (Tool::FioText, fio.as_str()),
+        (Tool::FioJson, json),
+        (Tool::Bmf, bmf),
+        (Tool::Stream, "Copy: 1000 0\nCopy: 1001 0\n"),
+    ] {
+        let twice = rounds(tool, &[("native", text)]).expect_err("two values");
+        assert!(matches!(twice, ImportError::Twice { .. }), "{tool:?}: {twice}");
+        assert!(twice.to_string().contains("a file is a round"), "{twice}");
+    }
+}
+
+#[test]
+fn read_only_and_read_write_are_two_cases() {
+    let both = concat!(
+        include_str!("../../tests/fixtures/tool_output/sysbench-1.0.20-read-only.txt"),
+        include_str!("../../tests/fixtures/tool_output/sysbench-1.0.20-read-write.txt")
+    );
+    let found = rounds(Tool::Sysbench, &[("native", both)]).expect("read");
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found.contains(&"transactions@native 1=1391.43".to_owned()), "{found:?}");
+}
+
+#[test]
+fn trials_of_a_file_are_rounds_and_files_go_on_beside_each_other() {
+    let table = |values: &[u32]| {
+        let rows: String = values.iter().map(|v| format!("100 100 1 0.1 {v} 0 0 pass\n")).collect();
+        format!("Size LDA Align. Time(s) GFlops Residual Residual(norm) Check\n{rows}")
+    };
+    let (three, two) = (table(&[1, 2, 3]), table(&[4, 5]));
+    let files = [("native", two.as_str()), ("docker", &three), ("native", &three), ("docker", &two)];
+    assert_eq!(
+        rounds(Tool::Linpack, &files),
+        Ok(["gflops@native 1=4 2=5 4=1 5=2 6=3", "gflops@docker 1=1 2=2 3=3 4=4 5=5"]
+            .map(str::to_owned)
+            .to_vec())
+    );
+}
+
+#[test]
+fn a_round_that_is_numbered_is_there_once() {
+    let row = "workload,environment,variant,metric,unit,trial,value\nstream,kvm,a,copy_best_rate,GB/s,2,41\n";
+    assert_eq!(rounds(Tool::Trials, &[("native", row)]), Ok(vec!["copy_best_rate@kvm 2=41".to_owned()]));
+    let twice = rounds(Tool::Trials, &[("native", row), ("native", row)]).expect_err("there");
+    assert!(twice.to_string().contains("1.txt: line 2: round 2 of"), "{twice}");
+}
