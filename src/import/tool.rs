@@ -122,6 +122,12 @@ impl Wrong {
         Self::at(error.line().max(1), format!("no JSON of this format: {error}"))
     }
 
+    /// Of a metric whose direction neither the format nor the mapping file says: a guess could turn a verdict round.
+    fn undirected(line: usize, metric: &str) -> Self {
+        let remedy = format!("say it in the mapping file: [better] {metric:?} = \"lower\"");
+        Self::at(line, format!("whether more or less of {metric:?} is better is not known; {remedy}"))
+    }
+
     /// Of a number.
     fn number(line: usize, found: &str) -> Self {
         let shown: String = found.chars().take(40).collect();

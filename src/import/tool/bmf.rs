@@ -43,12 +43,10 @@ fn of_measure(
         _ => None,
     };
     let said = map.better.get(measure).map(|better| ("1", *better));
-    let (unit, better) = known.map(|(unit, better)| (unit, said.map_or(better, |s| s.1))).or(said).ok_or_else(|| {
-        Wrong::at(
-            line,
-            format!("whether more or less of {measure:?} is better is not known; say it in the mapping file: [better] {measure:?} = \"lower\""),
-        )
-    })?;
+    let (unit, better) = known
+        .map(|(unit, better)| (unit, said.map_or(better, |s| s.1)))
+        .or(said)
+        .ok_or_else(|| Wrong::undirected(line, measure))?;
     let (workload, case) = benchmark.split_once('/').unwrap_or((benchmark, "default"));
     Ok(Reading {
         line,
