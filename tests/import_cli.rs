@@ -125,6 +125,12 @@ fn a_wrong_line_is_named_and_nothing_is_written() {
         assert!(text(&ran).contains(word), "{}", text(&ran));
         assert!(!dir.path().join("out.csv").exists());
     }
+    let header = "workload,environment,variant,metric,unit,trial,value";
+    std::fs::write(dir.path().join("empty.csv"), format!("{header}\nstream,kvm,a,,GB/s,1,1\n"))
+        .expect("written");
+    let ran = run(dir.path(), &["import", "--format", "trials", "--host-class", "lab", "empty.csv"]);
+    assert_eq!((ran.status.code(), ran.stdout.len()), (Some(2), 0), "{}", text(&ran));
+    assert!(text(&ran).contains("empty.csv: line 2: column `metric`"), "{}", text(&ran));
     let nothing = run(
         dir.path(),
         &["import", "--format", "fio-text", "--environment", "native", "--host-class", "lab", "good.txt"],

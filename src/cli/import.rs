@@ -17,7 +17,11 @@ pub fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
         ImportFormat::Samples => of_samples(&args.files, compare::read_samples)?,
         ImportFormat::Parquet => of_samples(&args.files, parquet::read)?,
     };
-    output::deliver(args.output.as_deref(), &samples::write(&sweeps))?;
+    let made = samples::write(&sweeps);
+    // What `judge` would refuse tomorrow is refused today.
+    samples::parse(&made, "what import made")
+        .map_err(|e| Failure::usage(format!("{e}; nothing was written")))?;
+    output::deliver(args.output.as_deref(), &made)?;
     Ok(Outcome::Done)
 }
 

@@ -71,14 +71,15 @@ pub(super) fn name(text: &str) -> String {
     if out.is_empty() { "default".to_owned() } else { out.to_owned() }
 }
 
-/// A number as tools print it: `1234.5`, `12.3k`, `1,234`, with the unit letter that follows resolved by a thousand.
+/// A number as tools print it: `1234.5`, `12.3k`, with the unit letter that follows resolved by a thousand. No tool groups digits, so
+/// that a comma is a decimal one of another locale, or something else altogether.
 pub(super) fn number(text: &str) -> Option<f64> {
-    let text = text.trim().replace(',', "");
+    let text = text.trim();
     let (digits, factor) = match text.chars().next_back()? {
         'k' | 'K' => (&text[..text.len() - 1], 1e3),
         'm' | 'M' => (&text[..text.len() - 1], 1e6),
         'g' | 'G' => (&text[..text.len() - 1], 1e9),
-        _ => (text.as_str(), 1.0),
+        _ => (text, 1.0),
     };
     digits.trim().parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| n * factor)
 }
@@ -95,9 +96,10 @@ mod tests {
             ("default", "lpush-needed-to-benchmark-lrange")
         );
         assert_eq!(
-            (number("35.2k"), number("1,234.5"), number("733 ")),
+            (number("35.2k"), number("1234.5"), number("733 ")),
             (Some(35_200.0), Some(1_234.5), Some(733.0))
         );
+        assert_eq!((number("41286,9"), number("1,234.5")), (None, None));
         assert_eq!((number(""), number("k"), number("n/a"), number("inf")), (None, None, None, None));
     }
 }

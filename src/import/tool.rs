@@ -12,6 +12,7 @@ mod stream;
 mod sysbench;
 mod trials;
 
+use super::reading::number;
 use super::{ImportError, Map, Reading};
 use clap::ValueEnum;
 
@@ -122,6 +123,12 @@ impl Wrong {
         Self::at(error.line().max(1), format!("no JSON of this format: {error}"))
     }
 
+    /// Of a field of JSON that is there and says something else than a number.
+    fn field(line: usize, name: &str, found: &serde_json::Value) -> Self {
+        let shown: String = found.to_string().chars().take(40).collect();
+        Self::at(line, format!("{name}: found {shown}, expected a number"))
+    }
+
     /// Of a metric whose direction neither the format nor the mapping file says: a guess could turn a verdict round.
     fn undirected(line: usize, metric: &str) -> Self {
         let remedy = format!("say it in the mapping file: [better] {metric:?} = \"lower\"");
@@ -139,6 +146,16 @@ impl Wrong {
 /// written over by what follows it.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines().map(|line| line.rsplit('\r').next().unwrap_or(line)))
+}
+
+/// A rate. None at all is a run that failed, and below zero is what tools write for a part that was not run.
+fn positive(line: usize, text: &str) -> Result<f64, Wrong> {
+    let value = number(text).ok_or_else(|| Wrong::number(line, text.trim()))?;
+    if value > 0.0 {
+        Ok(value)
+    } else {
+        Err(Wrong::at(line, format!("found {value}, which is no rate: expected a number above zero")))
+    }
 }
 
 /// The text between two marks of a line.

@@ -9,9 +9,21 @@ use crate::model::Better;
 #[derive(Default)]
 struct Place {
     job: Option<String>,
+    /// The heading's line, until a rate was found below it.
+    without_rate: Option<usize>,
     direction: &'static str,
     /// Microseconds of the unit of the percentiles that follow; none outside of them.
     percentiles: Option<f64>,
+}
+
+impl Place {
+    /// Refuses a job that ends without a rate.
+    fn end(&self) -> Result<(), Wrong> {
+        let name = self.job.as_deref().unwrap_or_default();
+        let why =
+            || format!("job {name:?} breaks off, or neither read nor wrote: no line `read:` or `write:`");
+        self.without_rate.map_or(Ok(()), |line| Err(Wrong::at(line, why())))
+    }
 }
 
 pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
@@ -20,16 +32,21 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
     for (line, text) in lines(text) {
         let trimmed = text.trim();
         if let Some((job, rest)) = trimmed.split_once(": (groupid=") {
-            place = Place { job: Some(job.to_owned()), ..Place::default() };
+            place.end()?;
+            place = Place { job: Some(job.to_owned()), without_rate: Some(line), ..Place::default() };
             if between(rest, "err=", ":").is_some_and(|e| e.split_whitespace().next() != Some("0")) {
                 return Err(Wrong::at(line, format!("job {job:?} ended with an error")));
             }
             continue;
         }
+        if trimmed.starts_with("Run status group") {
+            place.end()?;
+            place = Place::default();
+        }
         let Some(job) = place.job.clone() else { continue };
         let at = (line, "fio", job.as_str());
         if let Some((direction, rest)) = direction(trimmed) {
-            place = Place { direction, percentiles: None, ..place };
+            place = Place { direction, percentiles: None, without_rate: None, ..place };
             found.extend(rates(at, direction, rest)?);
         } else if let Some(unit) = trimmed.strip_prefix("clat percentiles (") {
             place.percentiles = Some(microseconds(unit.trim_end_matches([')', ':', ' ']), line)?);
@@ -41,7 +58,14 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
             found.extend(percentiles(at, place.direction, trimmed, factor)?);
         }
     }
-    Ok(found)
+    place.end()?;
+    match place.job {
+        Some(job) => Err(Wrong::at(
+            lines(text).count(),
+            format!("the output breaks off after job {job:?}: fio ends with `Run status group`"),
+        )),
+        None => Ok(found),
+    }
 }
 
 /// `read : io=...` or `write: IOPS=...`; not `read` of the summary by groups (`READ: bw=`).
@@ -60,27 +84,31 @@ fn rates(at: (usize, &str, &str), direction: &str, rest: &str) -> Result<Vec<Rea
     let wrong = |found: &str| Wrong::number(at.0, found);
     let mut found = Vec::new();
     let iops = between(rest, "IOPS=", ",").or_else(|| between(rest, "iops=", ","));
-    if let Some(iops) = iops {
-        let value = number(iops.trim()).ok_or_else(|| wrong(iops))?;
-        found.push(reading(at, &format!("{direction}-iops"), ("1/s", Better::Higher), value));
-    }
-    let bandwidth = between(rest, "BW=", " ").or_else(|| between(rest, "bw=", ","));
-    if let Some(bandwidth) = bandwidth {
-        let value = megabytes(bandwidth).ok_or_else(|| wrong(bandwidth))?;
-        found.push(reading(at, &format!("{direction}-throughput"), ("MB/s", Better::Higher), value));
-    }
+    let iops = iops.ok_or_else(|| Wrong::at(at.0, "found no `IOPS=` or `iops=`: the line breaks off"))?;
+    let value = number(iops).ok_or_else(|| wrong(iops))?;
+    found.push(reading(at, &format!("{direction}-iops"), ("1/s", Better::Higher), value));
+    // Version 3 writes BW, and means with KB what the standard says; version 2 writes bw, and always means 1024 bytes.
+    let bandwidth = match (between(rest, "BW=", " "), between(rest, "bw=", ",")) {
+        (Some(new), _) => megabytes(new, 1000.0).ok_or_else(|| wrong(new)),
+        (None, Some(old)) => megabytes(old, 1024.0).ok_or_else(|| wrong(old)),
+        (None, None) => Err(Wrong::at(at.0, "found no `BW=` or `bw=`: the line breaks off")),
+    };
+    found.push(reading(at, &format!("{direction}-throughput"), ("MB/s", Better::Higher), bandwidth?));
     Ok(found)
 }
 
-/// `750994KB/s` (of 1024 bytes, in version 2), `137MiB/s`, `1.2GB/s`: megabytes of 10^6.
-fn megabytes(text: &str) -> Option<f64> {
+/// `750994KB/s`, `137MiB/s`, `1.2GB/s` as megabytes of 10^6; `kilo` is how many bytes the K of KB is, that of KiB being 1024.
+fn megabytes(text: &str, kilo: f64) -> Option<f64> {
     let text = text.trim().trim_end_matches("/s");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let bytes = match text[digits.len()..].to_ascii_lowercase().as_str() {
         "b" => 1.0,
-        "kb" | "kib" => 1024.0,
-        "mb" | "mib" => 1024.0 * 1024.0,
-        "gb" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        "kb" => kilo,
+        "mb" => kilo.powi(2),
+        "gb" => kilo.powi(3),
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
         _ => return None,
     };
     number(digits).map(|n| n * bytes / 1e6)
@@ -142,6 +170,9 @@ randread: (groupid=0, jobs=1): err= 0: pid=12: Mon Nov 23 13:50:59 2026
   read: IOPS=35.2k, BW=137MiB/s (144MB/s)(41.2MiB/300msec)
     clat percentiles (nsec):
      | 50.00th=[440320], 99.00th=[823296], 99.50th=[999424]
+
+Run status group 0 (all jobs):
+   READ: bw=137MiB/s (144MB/s), 137MiB/s-137MiB/s (144MB/s-144MB/s), io=41.2MiB (43.2MB), run=300-300msec
 ";
 
     #[test]
@@ -174,5 +205,34 @@ randread: (groupid=0, jobs=1): err= 0: pid=12: Mon Nov 23 13:50:59 2026
         let broken = TWO.replace("iops=733", "iops=fast");
         assert!(read(&broken).is_err_and(|w| w.line == 6 && w.why.contains("fast")));
         assert_eq!(read("Run status group 0\n  READ: bw=1MiB/s\n"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_text_that_breaks_off_anywhere_is_no_result() {
+        let second = THREE.lines().take(4).collect::<Vec<_>>().join("\n").replace("randread", "second");
+        let two = THREE.replace("\nRun status", &format!("{second}\nRun status"));
+        assert_eq!(read(&two).expect("whole").iter().filter(|r| r.case == "second").count(), 4);
+        let lines: Vec<&str> = two.lines().collect();
+        let status = lines.iter().position(|l| l.starts_with("Run status")).expect("there");
+        for n in 1..=status {
+            let wrong = read(&lines[..n].join("\n")).expect_err("cut");
+            assert!(wrong.why.contains("breaks off") && wrong.line <= n, "{n}: {wrong:?}");
+        }
+        let heading = lines.iter().position(|l| l.starts_with("second")).expect("there") + 1;
+        let cut = [&lines[..heading], &lines[status..]].concat().join("\n");
+        assert!(read(&cut).is_err_and(|w| w.line == heading && w.why.contains("second")));
+        let short = THREE.replace(", BW=137MiB/s (144MB/s)(41.2MiB/300msec)", "");
+        assert!(read(&short).is_err_and(|w| w.line == 2 && w.why.contains("BW=")));
+    }
+
+    #[test]
+    fn megabytes_are_decimal_since_version_three_and_mebibytes_never() {
+        for (text, kilo, value) in
+            [("144MB/s", 1000.0, 144.0), ("1MiB/s", 1000.0, 1.048_576), ("1000KB/s", 1024.0, 1.024)]
+        {
+            assert_eq!(megabytes(text, kilo), Some(value), "{text}");
+        }
+        let decimal = THREE.replace("BW=137MiB/s (144MB/s)", "BW=144MB/s (137MiB/s)");
+        assert_eq!(read(&decimal).expect("read")[1].value, 144.0);
     }
 }

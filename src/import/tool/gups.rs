@@ -1,6 +1,6 @@
 //! `RandomAccess`: `0.012675061 Billion(10^9) Updates    per second [GUP/s]`, and `Single GUPs 0.0126` or `GUPs = 0.0126`.
 
-use super::{Wrong, lines};
+use super::{Wrong, lines, positive};
 use crate::import::Reading;
 use crate::import::reading::{number, reading};
 use crate::model::Better;
@@ -19,8 +19,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
         } else {
             continue;
         };
-        let number = number(value).ok_or_else(|| Wrong::number(line, value))?;
-        found.push(reading((line, "randomaccess", case), "gups", ("GUP/s", Better::Higher), number));
+        let rate = positive(line, value)?;
+        found.push(reading((line, "randomaccess", case), "gups", ("GUP/s", Better::Higher), rate));
     }
     Ok(found)
 }
@@ -38,6 +38,7 @@ mod tests {
             [("gups", 0.012_675_061), ("per-process", 0.006_337_531)]
         );
         assert_eq!(read("Single GUPs 0.0944\n").expect("read")[0].case, "single");
+        assert!(read("GUPs = -1\n").is_err_and(|w| w.why.contains("no rate")));
         assert!(read("GUPs = none\n").is_err_and(|w| w.why.contains("none")));
     }
 }

@@ -20,9 +20,14 @@ const KNOWN: [(&str, [&str; 4], f64); 11] = [
     ("MPIRandomAccess_GUPs", ["randomaccess", "hpcc-mpi", "gups", "GUP/s"], 1.0),
 ];
 
+/// The summary's last line; without it hpcc did not end, or somebody cut its output.
+const END: &str = "End of Summary section.";
+
 pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
-    let mut found = Vec::new();
+    let mut found: Vec<Reading> = Vec::new();
+    let mut whole = false;
     for (line, text) in lines(text) {
+        whole |= text.trim() == END;
         let Some((name, value)) = text.trim().split_once('=') else { continue };
         if name == "Success" && value.trim() == "0" {
             return Err(Wrong::at(line, "hpcc says that it did not succeed"));
@@ -38,7 +43,12 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
             found.push(reading((line, workload, case), metric, (unit, Better::Higher), number * factor));
         }
     }
-    Ok(found)
+    match found.last() {
+        Some(last) if !whole => {
+            Err(Wrong::at(last.line, format!("the summary breaks off after it: no `{END}`")))
+        }
+        _ => Ok(found),
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +61,10 @@ mod tests {
         let found = read(text).expect("read");
         assert_eq!(found.len(), 2);
         assert!((found[0].value - 58.3).abs() < 1e-9 && found[0].unit == "GFLOPS");
+        let cut = text.replace("End of Summary section.\n", "");
+        assert!(read(&cut).is_err_and(|w| w.line == 4 && w.why.contains("breaks off")));
+        let captured = include_str!("../../../tests/fixtures/tool_output/hpcc-1.5.0-n800x10.txt");
+        assert!(!read(captured).expect("whole").is_empty());
         assert!(read("Success=0\n").is_err());
         assert!(read("HPL_Tflops=x\n").is_err_and(|w| w.line == 1));
     }

@@ -1,8 +1,8 @@
 //! Intel Linpack: one line a trial, `45000  45000  1  210.543  288.5524  1.844e-09 3.2e-02   pass`, below the heading `Size   LDA
 //! Align. Time(s)    GFlops   Residual     Residual(norm) Check`.
 
-use super::{Wrong, lines};
-use crate::import::reading::{number, reading};
+use super::{Wrong, lines, positive};
+use crate::import::reading::reading;
 use crate::import::{Reading, Round};
 use crate::model::Better;
 
@@ -29,7 +29,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
         if check != "pass" {
             return Err(Wrong::at(line, format!("the trial did not pass Linpack's own check ({check})")));
         }
-        let value = number(gflops).ok_or_else(|| Wrong::number(line, gflops))?;
+        let value = positive(line, gflops)?;
         let case = format!("n{size}");
         let mut trial = reading((line, "linpack", &case), "gflops", ("GFLOPS", Better::Higher), value);
         let before = found.iter().filter(|r: &&Reading| r.case == trial.case).count();
@@ -60,6 +60,8 @@ Size   LDA    Align.  Average  Maximal
         assert_eq!(found.iter().map(|r| r.value).collect::<Vec<_>>(), [288.6163, 289.6387]);
         assert_eq!(found[0].case, "n45000");
         assert_eq!([found[0].round, found[1].round], [Round::Trial(1), Round::Trial(2)]);
+        let none = TABLE.replacen("288.6163", "0.0", 1);
+        assert!(read(&none).is_err_and(|w| w.line == 2 && w.why.contains("no rate")));
         let failed = TABLE.replacen("pass", "fail", 1);
         assert!(read(&failed).is_err_and(|w| w.line == 2 && w.why.contains("check")));
     }

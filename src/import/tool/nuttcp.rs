@@ -1,8 +1,8 @@
 //! nuttcp: `rate_Mbps=25312.6430` (`-fparse`), or `674.56 MB /   0.20 sec = 28248.2871 Mbps 85 %TX 65 %RX`. Of `-i` only the total counts.
 
-use super::{Wrong, between, lines};
+use super::{Wrong, between, lines, positive};
 use crate::import::Reading;
-use crate::import::reading::{number, reading};
+use crate::import::reading::reading;
 use crate::model::Better;
 
 pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
@@ -17,14 +17,11 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
             None if text.contains("sec =") => between(text, "sec =", "Mbps").unwrap_or_default(),
             None => continue,
         };
-        let megabits = number(rate).ok_or_else(|| Wrong::number(line, rate))?;
         if !is_total(text) {
             interval = Some(line);
             continue;
         }
-        if megabits <= 0.0 {
-            return Err(Wrong::at(line, "nothing was sent, which is no rate"));
-        }
+        let megabits = positive(line, rate)?;
         let at = (line, "bulk-tcp", "nuttcp");
         found.push(reading(at, "throughput", ("Gb/s", Better::Higher), megabits / 1e3));
         interval = None;

@@ -1,6 +1,6 @@
 //! redis-benchmark: `--csv` of version 7 (with latencies) and before (rates only), its text, and that of `-q`.
 
-use super::{Wrong, between, lines};
+use super::{Wrong, between, lines, positive};
 use crate::import::Reading;
 use crate::import::reading::{number, reading};
 use crate::model::Better;
@@ -30,7 +30,7 @@ fn csv(text: &str) -> Result<Vec<Reading>, Wrong> {
         }
         let at = (line, "redis", field(0));
         let value = |i: usize| number(field(i)).ok_or_else(|| Wrong::number(line, field(i)));
-        found.push(reading(at, "requests", RATE, value(1)?));
+        found.push(reading(at, "requests", RATE, positive(line, field(1))?));
         if let Some((p50, p99)) = latencies {
             found.push(reading(at, "p50", TIME, value(p50)?));
             found.push(reading(at, "p99", TIME, value(p99)?));
@@ -78,10 +78,10 @@ fn rate(line: usize, heading: Option<&str>, before: &str, after: &str) -> Result
         }
     };
     let at = (line, "redis", name);
-    let value = |text: &str| number(text).ok_or_else(|| Wrong::number(line, text.trim()));
-    let mut found = vec![reading(at, "requests", RATE, value(rate)?)];
+    let mut found = vec![reading(at, "requests", RATE, positive(line, rate)?)];
     if let Some(p50) = between(after, "p50=", "msec") {
-        found.push(reading(at, "p50", TIME, value(p50)?));
+        let value = number(p50).ok_or_else(|| Wrong::number(line, p50))?;
+        found.push(reading(at, "p50", TIME, value));
     }
     Ok(found)
 }

@@ -1,8 +1,8 @@
 //! STREAM's table: `Copy:  41286.9  0.0023 ...`, megabytes (10^6) a second in the first column.
 
-use super::{Wrong, lines};
+use super::{Wrong, lines, positive};
 use crate::import::Reading;
-use crate::import::reading::{number, reading};
+use crate::import::reading::reading;
 use crate::model::Better;
 
 pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
@@ -13,7 +13,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
             continue;
         }
         let rate = rest.split_whitespace().next().unwrap_or_default();
-        let value = number(rate).ok_or_else(|| Wrong::number(line, rate))?;
+        let value = positive(line, rate)?;
         let at = (line, "stream", "stream");
         found.push(reading(at, &kernel.to_lowercase(), ("GB/s", Better::Higher), value / 1e3));
     }
@@ -30,6 +30,8 @@ mod tests {
         let found = read(text).expect("read");
         assert_eq!(found.iter().map(|r| r.metric.as_str()).collect::<Vec<_>>(), ["copy", "scale"]);
         assert!((found[0].value - 41.2869).abs() < 1e-9);
-        assert!(read("Triad:  n/a\n").is_err_and(|w| w.line == 1));
+        for wrong in ["n/a", "-1", "0", "41286,9", ""] {
+            assert!(read(&format!("\nTriad:  {wrong}\n")).is_err_and(|w| w.line == 2), "{wrong}");
+        }
     }
 }

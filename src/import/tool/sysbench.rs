@@ -1,6 +1,6 @@
 //! sysbench's text: `transactions: 500 (1391.43 per sec.)` in every version, and its 95th percentile.
 
-use super::{Wrong, between, lines};
+use super::{Wrong, between, lines, positive};
 use crate::import::Reading;
 use crate::import::reading::{number, reading};
 use crate::model::Better;
@@ -23,7 +23,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
         let at = (line, "mysql", case.as_str());
         if text.starts_with("transactions:") {
             let rate = between(text, "(", "per sec").unwrap_or_default();
-            let value = number(rate).ok_or_else(|| Wrong::number(line, rate))?;
+            let value = positive(line, rate)?;
             found.push(reading(at, "transactions", ("1/s", Better::Higher), value));
         }
         let tail = text.strip_prefix("95th percentile:").or_else(|| {
@@ -78,6 +78,8 @@ mod tests {
         let old = "Number of threads: 16\n    transactions:                        10000  (812.33 per sec.)\n         approx.  95 percentile:               23.07ms\n";
         let wanted = [("oltp-t16", "transactions", 812.33), ("oltp-t16", "p95", 23.07)];
         assert_eq!(of(old), wanted.map(|(c, m, v)| (c.to_owned(), m.to_owned(), v)));
+        let none = "transactions:      0  (0.00 per sec.)\n";
+        assert!(read(none).is_err_and(|w| w.line == 1 && w.why.contains("no rate")));
         let refused = include_str!("../../../tests/fixtures/tool_output/sysbench-1.0.20-refused.txt");
         assert_eq!(read(refused), Ok(Vec::new()));
     }

@@ -35,6 +35,11 @@ fn row(line: usize, record: &csv::StringRecord, map: &Map) -> Result<Reading, Wr
     let bad = |column: &str, found: &str, expected: &str| {
         Wrong::at(line, format!("column `{column}`: found {found:?}, expected {expected}"))
     };
+    for (column, found) in [("workload", workload), ("metric", metric)] {
+        if found.is_empty() || found.chars().any(char::is_control) {
+            return Err(bad(column, found, "a name of one line that is not empty"));
+        }
+    }
     let environment = match map.rename.get(environment) {
         Some(renamed) => renamed.clone(),
         None => environment.parse().map_err(|e| {
@@ -138,6 +143,8 @@ mod tests {
             ("stream,kvm,a,b,GB/s,0,1", "column `trial`"),
             ("stream,kvm,a,b,GB/s,1,fast", "column `value`: found \"fast\""),
             ("stream,???,a,b,GB/s,1,1", "column `environment`"),
+            ("stream,kvm,a,,GB/s,1,1", "column `metric`: found \"\""),
+            (",kvm,a,gups,GUP/s,1,1", "column `workload`: found \"\""),
             ("stream,kvm,a,b,GB/s,1", "not CSV"),
         ] {
             let wrong = read(&format!("{HEADER}{row}\n"), &Map::default()).expect_err(row);
