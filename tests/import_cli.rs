@@ -76,6 +76,16 @@ fn what_is_exported_is_imported_and_exported_the_same() {
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("written");
     assert_eq!(read("a.csv"), read("b.csv"));
     assert!(read("a.csv").lines().count() > 100);
+    for (option, value) in [
+        ("--environment", "docker"),
+        ("--host-class", "lab"),
+        ("--started-at", "2026-01-01T00:00:00Z"),
+        ("--map", "map.toml"),
+    ] {
+        let ran = run(dir.path(), &["import", "--format", "samples", option, value, "a.csv"]);
+        assert_eq!((ran.status.code(), ran.stdout.len()), (Some(2), 0), "{}", text(&ran));
+        assert!(text(&ran).contains(&format!("{option}: samples say")), "{}", text(&ran));
+    }
     let twice = run(dir.path(), &["import", "--format", "samples", "a.csv", "b.csv"]);
     assert_eq!(twice.status.code(), Some(2), "{}", text(&twice));
     assert!(text(&twice).contains("is in two of the files"), "{}", text(&twice));

@@ -8,14 +8,14 @@ use crate::import::{Import, Map, Origin, Tool};
 use crate::model::SweepSamples;
 use crate::{samples, wiring};
 use chrono::Utc;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads every file before it writes anything: nothing is half imported.
 pub fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
     let sweeps = match args.format {
         ImportFormat::Tool(tool) => vec![of_tool(tool, args)?],
-        ImportFormat::Samples => of_samples(&args.files, compare::read_samples)?,
-        ImportFormat::Parquet => of_samples(&args.files, parquet::read)?,
+        ImportFormat::Samples => of_samples(args, compare::read_samples)?,
+        ImportFormat::Parquet => of_samples(args, parquet::read)?,
     };
     let made = samples::write(&sweeps);
     // What `judge` would refuse tomorrow is refused today.
@@ -26,11 +26,22 @@ pub fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
 }
 
 fn of_samples(
-    files: &[PathBuf],
+    args: &ImportArgs,
     read: fn(&Path) -> Result<Vec<SweepSamples>, Failure>,
 ) -> Result<Vec<SweepSamples>, Failure> {
+    for (option, given) in [
+        ("--environment", args.environment.is_some()),
+        ("--host-class", args.host_class.is_some()),
+        ("--started-at", args.started_at.is_some()),
+        ("--map", args.map.is_some()),
+    ] {
+        if given {
+            let why = "samples say where, on which host class and when they were measured";
+            return Err(Failure::usage(format!("{option}: {why}; leave it out")));
+        }
+    }
     let mut sweeps: Vec<SweepSamples> = Vec::new();
-    for path in files {
+    for path in &args.files {
         for sweep in read(path)? {
             if sweeps.iter().any(|known| known.sweep == sweep.sweep) {
                 let why = format!("sweep {} is in two of the files; leave one out", sweep.sweep);

@@ -46,14 +46,12 @@ pub enum ImportError {
         /// Which sample.
         sample: String,
     },
-    /// A name that samples cannot have.
-    #[error("{file}: line {line}: {why}")]
-    Name {
-        /// The file.
-        file: String,
-        /// From 1.
-        line: usize,
-        /// What is wrong with it.
-        why: String,
+    /// A key of the mapping file that does nothing.
+    #[error("--map: [{table}] {key:?} fits nothing that was imported; correct it or leave it out")]
+    Unused {
+        /// The table.
+        table: &'static str,
+        /// The key.
+        key: String,
     },
 }

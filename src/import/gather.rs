@@ -36,6 +36,8 @@ struct Taken {
     /// How many files each environment has. What one file lacks must not shift the pairs of later ones, so that files are
     /// counted, not values.
     files: BTreeMap<EnvironmentName, u32>,
+    /// Keys of the mapping file that fitted something.
+    used: BTreeSet<(&'static str, String)>,
 }
 
 /// Where a value stands: which file of its environment, from 1, and which trial of the file, from 1. Of a format that numbers the
@@ -53,6 +55,7 @@ impl Import {
         let readings = tool.read(file, text, &self.origin.map)?;
         let said = self.origin.environment.clone().or_else(|| self.origin.map.environment(file).cloned());
         let mut taken = self.taken.clone();
+        self.origin.map.note(&mut taken.used, file, &readings);
         let mut environments = BTreeSet::new();
         for reading in &readings {
             let environment = reading.environment.clone().or_else(|| said.clone()).ok_or_else(|| {
@@ -71,6 +74,9 @@ impl Import {
     /// The sweep of everything that was taken. `now` is its time where nobody said one.
     pub fn finish(self, now: DateTime<Utc>) -> Result<SweepSamples, ImportError> {
         let Origin { host_class, started_at, map, .. } = self.origin;
+        if let Some((table, key)) = map.unused(&self.taken.used) {
+            return Err(ImportError::Unused { table, key: key.to_owned() });
+        }
         let host_class = host_class.or(map.host_class).ok_or_else(|| ImportError::Unsaid {
             file: "import".to_owned(),
             what: "host class",

@@ -94,3 +94,26 @@ fn a_round_that_is_numbered_is_there_once() {
     let twice = rounds(Tool::Trials, &[("native", row), ("native", row)]).expect_err("there");
     assert!(twice.to_string().contains("1.txt: line 2: round 2 of"), "{twice}");
 }
+
+#[test]
+fn a_key_of_the_mapping_file_that_fits_nothing_is_named() {
+    let map = |text: &str| Map::read("map.toml", text).expect("a map");
+    let row = "workload,environment,variant,metric,unit,trial,value\nstream,gce,a,hits,%,1,41\n";
+    let of = |text: &str| {
+        let host_class = Some("lab".parse().expect("a host class"));
+        let mut import = Import::new(Origin { host_class, map: map(text), ..Origin::default() });
+        import.add(Tool::Trials, "a/run.csv", row)?;
+        import.finish(DateTime::UNIX_EPOCH).map(|sweep| sweep.series.len())
+    };
+    let used =
+        "[environments]\n\"run.csv\" = \"native\"\n[rename]\ngce = \"kvm\"\n[better]\nhits = \"higher\"\n";
+    assert_eq!(of(used), Ok(1));
+    for (from, to, named) in [
+        ("hits =", "misses = \"lower\"\nhits =", "--map: [better] \"misses\" fits nothing"),
+        ("gce =", "aws = \"kvm\"\ngce =", "--map: [rename] \"aws\" fits nothing"),
+        ("run.csv", "un.csv", "--map: [environments] \"un.csv\" fits nothing"),
+    ] {
+        let unused = of(&used.replace(from, to)).expect_err(named).to_string();
+        assert!(unused.contains(named), "{unused}");
+    }
+}

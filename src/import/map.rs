@@ -1,9 +1,11 @@
 //! The mapping file: what files of a format without a place for it belong to.
 
+use super::Reading;
+use super::reading::name;
 use crate::model::{Better, EnvironmentName, HostClass};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A mapping file (TOML).
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -13,7 +15,7 @@ pub struct Map {
     pub host_class: Option<HostClass>,
     /// When it was measured.
     pub started_at: Option<DateTime<Utc>>,
-    /// Environment of each file, by the end of its path: `"native.json" = "native"`.
+    /// Environment of each file, by the end of its path, whole words of it: `"native.json" = "native"`.
     pub environments: BTreeMap<String, EnvironmentName>,
     /// Environments of a trials CSV that have another name here: `gce = "kvm+cloud=gce"`.
     pub rename: BTreeMap<String, EnvironmentName>,
@@ -39,9 +41,40 @@ impl Map {
 
     /// The environment of a file: that of the longest end of its path.
     pub fn environment(&self, path: &str) -> Option<&EnvironmentName> {
-        let fits = self.environments.iter().filter(|(end, _)| path.ends_with(end.as_str()));
+        let fits = self.environments.iter().filter(|(end, _)| ends_with(path, end));
         fits.max_by_key(|(end, _)| end.len()).map(|(_, environment)| environment)
     }
+
+    /// Notes which keys a file and its readings fit.
+    pub(super) fn note(&self, used: &mut BTreeSet<(&'static str, String)>, file: &str, readings: &[Reading]) {
+        let ends = self.environments.keys().filter(|end| ends_with(file, end));
+        used.extend(ends.map(|end| ("environments", end.clone())));
+        for reading in readings {
+            let renamed = self.rename.keys().find(|from| reading.renamed.as_ref() == Some(*from));
+            used.extend(renamed.map(|from| ("rename", from.clone())));
+            let directed = self.better.keys().filter(|m| **m == reading.metric || name(m) == reading.metric);
+            used.extend(directed.map(|metric| ("better", metric.clone())));
+        }
+    }
+
+    /// The first key that nothing imported fits: a misspelt one would be believed to have worked.
+    pub(super) fn unused(&self, used: &BTreeSet<(&'static str, String)>) -> Option<(&'static str, &str)> {
+        let environments = self.environments.keys().map(|key| ("environments", key));
+        let rename = self.rename.keys().map(|key| ("rename", key));
+        let better = self.better.keys().map(|key| ("better", key));
+        environments
+            .chain(rename)
+            .chain(better)
+            .find(|(table, key)| !used.contains(&(*table, (*key).clone())))
+            .map(|(table, key)| (table, key.as_str()))
+    }
+}
+
+/// Whether a path ends with these whole words: `nat.txt` is no end of `combinat.txt`.
+fn ends_with(path: &str, end: &str) -> bool {
+    let boundary = ['/', '.', '-', '_'];
+    path.strip_suffix(end)
+        .is_some_and(|before| before.is_empty() || before.ends_with(boundary) || end.starts_with(boundary))
 }
 
 #[cfg(test)]
@@ -58,6 +91,17 @@ mod tests {
         assert_eq!(map.environment("a/nat.json").map(ToString::to_string).as_deref(), Some("docker+nat"));
         assert_eq!(map.environment("a/x.json").map(ToString::to_string).as_deref(), Some("native"));
         assert_eq!((map.environment("a.txt"), map.better.get("latency")), (None, Some(&Better::Lower)));
+        for (path, fits) in [
+            ("nat.json", true),
+            ("a/nat.json", true),
+            ("docker-nat.json", true),
+            ("run_nat.json", true),
+            ("1.nat.json", true),
+            ("combinat.json", false),
+            ("a/nat.json.old", false),
+        ] {
+            assert_eq!(ends_with(path, "nat.json"), fits, "{path}");
+        }
         let wrong = Map::read("map.toml", "host = 1").expect_err("unknown").to_string();
         assert!(wrong.starts_with("map.toml: ") && wrong.contains("host"), "{wrong}");
     }

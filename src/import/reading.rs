@@ -21,6 +21,8 @@ pub struct Reading {
     pub value: f64,
     /// Where, in a format that says it.
     pub environment: Option<EnvironmentName>,
+    /// What the file calls the environment, where the mapping file gives it another name.
+    pub renamed: Option<String>,
     /// Which round it is of.
     pub round: Round,
 }
@@ -52,6 +54,7 @@ pub(super) fn reading(
         better,
         value,
         environment: None,
+        renamed: None,
         round: Round::File,
     }
 }

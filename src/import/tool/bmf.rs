@@ -57,6 +57,7 @@ fn of_measure(
         better,
         value,
         environment: None,
+        renamed: None,
         round: Round::File,
     })
 }

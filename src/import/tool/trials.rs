@@ -40,8 +40,9 @@ fn row(line: usize, record: &csv::StringRecord, map: &Map) -> Result<Reading, Wr
             return Err(bad(column, found, "a name of one line that is not empty"));
         }
     }
-    let environment = match map.rename.get(environment) {
-        Some(renamed) => renamed.clone(),
+    let renamed = map.rename.get_key_value(environment);
+    let environment = match renamed {
+        Some((_, to)) => to.clone(),
         None => environment.parse().map_err(|e| {
             bad(
                 "environment",
@@ -65,6 +66,7 @@ fn row(line: usize, record: &csv::StringRecord, map: &Map) -> Result<Reading, Wr
         better,
         value,
         environment: Some(environment),
+        renamed: renamed.map(|(from, _)| from.clone()),
         round: Round::Sweep(round),
     })
 }
