@@ -30,19 +30,31 @@ fn means(csv: &str) -> BTreeMap<String, f64> {
     all.into_iter().map(|(k, v)| (k, mean(v))).collect()
 }
 
+/// Says something on standard error itself, since the test harness keeps what tests that pass print.
+fn said(what: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "{what}").expect("written");
+}
+
 #[test]
 fn the_trials_of_2014_give_the_means_that_were_published() {
     // They are their authors', and not part of this project: whoever has them says where.
-    let Ok(trials) = std::env::var("TOLLGATE_RC25482").map(PathBuf::from) else {
-        eprintln!("skipped: TOLLGATE_RC25482 is not set");
+    let Some(trials) = std::env::var_os("TOLLGATE_RC25482").map(PathBuf::from) else {
+        said("skipped: the trials of 2014 are not compared; TOLLGATE_RC25482 says where they are");
         return;
     };
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("map.toml"), "[rename]\ngce = \"kvm+cloud=gce\"\n").expect("written");
     let of = |file: &str| {
-        let path = trials.join(file).display().to_string();
-        let mut args = vec!["import", "--format", "trials", "--host-class", "rc25482", "--map", "map.toml"];
+        let path = trials.join(file);
+        let readable = std::fs::read_to_string(&path);
+        let readable = readable.unwrap_or_else(|e| panic!("TOLLGATE_RC25482: {}: {e}", path.display()));
+        let path = path.display().to_string();
+        let mut args = vec!["import", "--format", "trials", "--host-class", "rc25482"];
         args.extend(["--started-at", "2014-07-21T00:00:00Z", &path]);
+        if readable.contains(",gce,") {
+            args.extend(["--map", "map.toml"]);
+        }
         let ran = run(dir.path(), &args);
         assert_eq!(ran.status.code(), Some(0), "{}", text(&ran));
         means(&String::from_utf8_lossy(&ran.stdout))
