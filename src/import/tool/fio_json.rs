@@ -97,7 +97,7 @@ mod tests {
         let failed = include_str!("../../../tests/fixtures/tool_output/fio-3.33-error.json");
         let wrong = read(failed).expect_err("an error is no zero");
         let line = failed.lines().position(|l| l.contains("\"jobname\"")).expect("named") + 1;
-        assert_eq!((wrong.line, wrong.why.contains("ended with error")), (line, true), "{wrong:?}");
+        assert_eq!((wrong.line, wrong.why.contains("neither read nor wrote")), (line, true), "{wrong:?}");
         assert!(read("{ \"jobs\": [").is_err_and(|w| w.why.contains("JSON")));
         assert_eq!(read("nothing"), Ok(Vec::new()));
     }
@@ -108,6 +108,7 @@ mod tests {
         let values: Vec<f64> = read(text).expect("read").iter().map(|r| r.value).collect();
         assert_eq!(values, [250.5, 1.024, 120.0, 800.0]);
     }
+
     #[test]
     fn what_is_no_number_is_no_absence() {
         let job = |read: &str| {

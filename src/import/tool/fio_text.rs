@@ -206,6 +206,7 @@ Run status group 0 (all jobs):
         assert!(read(&broken).is_err_and(|w| w.line == 6 && w.why.contains("fast")));
         assert_eq!(read("Run status group 0\n  READ: bw=1MiB/s\n"), Ok(Vec::new()));
     }
+
     #[test]
     fn a_text_that_breaks_off_anywhere_is_no_result() {
         let second = THREE.lines().take(4).collect::<Vec<_>>().join("\n").replace("randread", "second");

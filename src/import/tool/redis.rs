@@ -134,6 +134,7 @@ mod tests {
         assert_eq!(read(refused), Ok(Vec::new()));
         assert!(read("\"GET\",\"many\"\n").is_err_and(|w| w.line == 1 && w.why.contains("many")));
     }
+
     #[test]
     fn a_rate_belongs_to_the_heading_behind_the_progress() {
         let two = of(include_str!("../../../tests/fixtures/tool_output/redis-benchmark-7.0.15-set-get.txt"));

@@ -154,6 +154,7 @@ mod tests {
         }
         assert!(read("a,b\n", &Map::default()).is_err_and(|w| w.line == 1 && w.why.contains("expected")));
     }
+
     #[test]
     fn directions_are_known_or_said_but_never_guessed() {
         for (metric, unit, better) in [
