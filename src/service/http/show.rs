@@ -134,12 +134,12 @@ pub(super) async fn queue(State(app): Shared) -> Response {
 
 /// `/alerts`.
 pub(super) async fn alerts(State(app): Shared) -> Response {
-    let make = app.dig(|app| match &app.tracker {
-        Some(tracker) => framed!(app, frame => Ok(pages::alerts::elsewhere(frame, tracker))),
-        None => {
-            let alerts = alerts::read(&app.config)?;
-            framed!(app, frame => Ok(pages::alerts::page(frame, &alerts)))
+    let make = app.dig(|app| {
+        if let Some(tracker) = &app.tracker {
+            return framed!(app, frame => Ok(pages::alerts::elsewhere(frame, tracker)));
         }
+        let alerts = alerts::read(&app.config)?;
+        framed!(app, frame => Ok(pages::alerts::page(frame, &alerts)))
     });
     page(make.await)
 }
