@@ -74,8 +74,9 @@ fn read_only_and_read_write_are_two_cases() {
 #[test]
 fn trials_of_a_file_are_rounds_and_files_go_on_beside_each_other() {
     let table = |values: &[u32]| {
-        let rows: String = values.iter().map(|v| format!("100 100 1 0.1 {v} 0 0 pass\n")).collect();
-        format!("Size LDA Align. Time(s) GFlops Residual Residual(norm) Check\n{rows}")
+        let row = |v: &u32| format!("100 100 1 0.1 {v} 0 0 pass");
+        let head = "Size LDA Align. Time(s) GFlops Residual Residual(norm) Check".to_owned();
+        std::iter::once(head).chain(values.iter().map(row)).collect::<Vec<_>>().join("\n") + "\n"
     };
     let (three, two) = (table(&[1, 2, 3]), table(&[4, 5]));
     let files = [("native", two.as_str()), ("docker", &three), ("native", &three), ("docker", &two)];
