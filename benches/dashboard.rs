@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tollgate::config::Config;
 use tollgate::model::AcceptedBy;
 use tollgate::notify::SystemClock;
-use tollgate::service::http::{Limits, State, serve};
+use tollgate::service::http::{Keys, Limits, State, serve};
 use tollgate::store::to_text;
 use tollgate::watch::{Mode, Status};
 
@@ -67,8 +67,8 @@ async fn service(dir: PathBuf) {
         status: receiver,
         wake,
         config: Arc::new(config),
-        token: None,
-        hook_secret: None,
+        keys: Keys::default(),
+        tracker: None,
         clock: Arc::new(SystemClock),
         limits: Limits::default(),
     };
