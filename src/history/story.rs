@@ -1,14 +1,11 @@
 //! The history of a series: levels, the band of the baseline, and what changed when.
 
 use super::{Group, Head, Track};
-use crate::judge::{self, Policy};
+use crate::judge::{self, FLOOR, Policy};
 use crate::model::{Base, Change, Scale, SeriesKey, SweepId};
 use crate::stats::{change_points, robust};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-
-/// The smallest scatter that is believed, in logs: 0.1 %, as of the judge.
-const FLOOR: f64 = 0.001;
 
 /// One sweep's numbers.
 #[derive(Debug, Clone, Serialize)]
@@ -154,7 +151,7 @@ fn to_log(track: &Track, at: usize) -> f64 {
 
 fn from_log(track: &Track, log: f64) -> f64 {
     match (track.is_tolled(), track.info.scale) {
-        (true, _) => log.exp_m1() * 100.0,
+        (true, _) => judge::percent(log),
         (false, Scale::Ratio) => log.exp(),
         (false, _) => log,
     }

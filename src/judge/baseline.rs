@@ -16,7 +16,7 @@ use crate::{
 
 /// The smallest standard deviation of a sweep value that is believed, in logs (0.1 %): with zero variance in the baseline
 /// every difference would be infinitely significant.
-pub(super) const FLOOR: f64 = 0.001;
+pub const FLOOR: f64 = 0.001;
 
 /// Fewest sweeps with which a variance, and so a p-value, is worth anything.
 pub const FEWEST: usize = 3;

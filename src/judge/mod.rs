@@ -24,15 +24,16 @@ pub mod self_test;
 mod subject;
 pub mod summary;
 
-pub use baseline::FEWEST;
+pub use baseline::{FEWEST, FLOOR};
 pub use comparable::incomparable;
 pub use decision::{count, decide};
 pub use drift::drifts;
 pub use history::history;
 pub use policy::{Deltas, EnvironmentDeltas, Override, Policy, PolicyError, SomeDeltas, Threshold};
+pub use reason::percent;
 pub use screen::BLOCK;
 pub use self_test::self_test;
-pub use summary::cells;
+pub use summary::{cells, round_tolls};
 
 use crate::{
     model::{Family, Judgement, Scale, SweepId, SweepSamples, Verdict, format::JUDGEMENT_FORMAT},

@@ -10,7 +10,7 @@ use super::{
 use crate::model::{Attribution, Effort, Scale, VerdictKind};
 
 /// Percent of the ratio that a log stands for: 100 (e^x - 1).
-pub(super) fn percent(log: f64) -> f64 {
+pub fn percent(log: f64) -> f64 {
     // Adding zero turns -0 into 0.
     100.0 * log.exp_m1() + 0.0
 }

@@ -90,14 +90,19 @@ fn toll_pct(sweep: &Sweep, series: &Series) -> Option<f64> {
     }
     let native =
         sweep.series.iter().find(|s| s.environment == EnvironmentName::NATIVE && s.key() == series.key())?;
+    robust::median(&round_tolls(series, native)).map(super::percent).filter(|p| p.is_finite())
+}
+
+/// The toll of each round of a metric that is compared by ratio, in logs, positive = worse: of the rounds that both have, in
+/// their order.
+pub fn round_tolls(series: &Series, native: &Series) -> Vec<f64> {
     let sign = series.better.sign();
     let usable = |value: &f64| Scale::Ratio.accepts(*value);
     let pairs = series.values.iter().zip(&native.values);
-    let tolls: Vec<f64> = pairs
+    pairs
         .filter_map(|(value, reference)| value.filter(|v| usable(v)).zip(reference.filter(|v| usable(v))))
         .map(|(value, reference)| sign * (value.ln() - reference.ln()))
-        .collect();
-    robust::median(&tolls).map(super::reason::percent).filter(|p| p.is_finite())
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a page shows beyond the result: how tolls went before, and the rounds and costs of the judged sweep.
 
 use crate::history::{Group, GroupKey};
-use crate::judge::Policy;
+use crate::judge::{self, Policy};
 use crate::model::{Cell, CellState, EnvironmentName, Series, SeriesKey, Sweep, SweepId};
 
 /// Everything that stands behind a result. The report is complete without it, but has no histories.
@@ -65,12 +65,7 @@ impl Evidence {
         };
         match native.filter(|_| tolled) {
             None => series.measured().collect(),
-            Some(native) => series
-                .values
-                .iter()
-                .zip(&native.values)
-                .filter_map(|(here, native)| Some(toll_pct((*here)?, (*native)?, series.better.sign())))
-                .collect(),
+            Some(native) => judge::round_tolls(series, native).into_iter().map(judge::percent).collect(),
         }
     }
 }
@@ -87,9 +82,4 @@ fn rounds<'a>(sweep: &'a Sweep, key: &SeriesKey) -> Option<(&'a Series, Option<&
     };
     let native = find(&EnvironmentName::NATIVE).filter(|_| !key.environment.is_native());
     Some((find(&key.environment)?, native))
-}
-
-/// exp(d ln(environment / native)) - 1, percent.
-fn toll_pct(environment: f64, native: f64, sign: f64) -> f64 {
-    ((sign * (environment / native).ln()).exp() - 1.0) * 100.0
 }

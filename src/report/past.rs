@@ -1,6 +1,7 @@
 //! What the tolls were before: the data of a history, for whichever report shows one.
 
-use crate::model::{MetricKey, SeriesKey, Verdict};
+use super::view;
+use crate::model::{SeriesKey, Verdict};
 use std::collections::BTreeMap;
 
 /// The tolls of each metric in each environment over the sweeps that were compared.
@@ -18,8 +19,6 @@ impl Past {
 
     /// The tolls behind a verdict; empty where none are known.
     pub fn of(&self, verdict: &Verdict) -> &[f64] {
-        let metric = MetricKey::new(&verdict.workload, &verdict.case, &verdict.metric);
-        let key = SeriesKey { metric, environment: verdict.environment.clone() };
-        self.tolls.get(&key).map_or(&[], Vec::as_slice)
+        self.tolls.get(&view::series_key(verdict)).map_or(&[], Vec::as_slice)
     }
 }

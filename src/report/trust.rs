@@ -1,6 +1,7 @@
 //! How far a sweep can be trusted: what disturbed it, counted from its own rounds.
 
 use super::evidence::Evidence;
+use crate::judge;
 use crate::model::{CellState, EnvironmentName, Family, Scale, Series, Sweep};
 use crate::stats::robust::{self, MAD_TO_SD};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,12 +107,10 @@ fn scatter(sweep: &Sweep) -> Vec<Scatter> {
     let others = sweep.series.iter().filter(|s| !s.environment.is_native()).filter(counts);
     for series in others {
         let Some(native) = native.get(&(&series.workload, &series.case, &series.metric)) else { continue };
-        let pairs = series.values.iter().zip(&native.values);
-        let logs: Vec<f64> =
-            pairs.filter_map(|(e, n)| Some(((*e)? / (*n)?).ln()).filter(|l| l.is_finite())).collect();
+        let logs = judge::round_tolls(series, native);
         if logs.len() > 2 {
             let sd = robust::mad(&logs).unwrap_or_default() * MAD_TO_SD;
-            families.entry(series.family).or_default().push(sd.exp_m1() * 100.0);
+            families.entry(series.family).or_default().push(judge::percent(sd));
         }
     }
     let one = |(family, mut all): (Family, Vec<f64>)| {

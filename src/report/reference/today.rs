@@ -1,7 +1,8 @@
 //! What a sweep has to set beside a fact of the study: a median, its spread, its rounds.
 
 use super::{Fact, cell};
-use crate::model::{Better, EnvironmentName, GateResult, Series, Sweep};
+use crate::judge;
+use crate::model::{EnvironmentName, GateResult, Sweep};
 use crate::report::clean;
 use crate::stats::robust;
 
@@ -40,21 +41,11 @@ impl Today {
             spread: own.and_then(|s| middle_half(s.measured().filter(|v| s.scale.accepts(*v)).collect())),
             n: cell.rounds,
             toll: cell.toll_pct,
-            toll_spread: own.zip(native).filter(|_| cell.toll_pct.is_some()).and_then(|(e, n)| tolls(e, n)),
+            toll_spread: own.zip(native).filter(|_| cell.toll_pct.is_some()).and_then(|(e, n)| {
+                middle_half(judge::round_tolls(e, n).into_iter().map(judge::percent).collect())
+            }),
         })
     }
-}
-
-fn tolls(environment: &Series, native: &Series) -> Option<[f64; 2]> {
-    let accepted = |v: &Option<f64>| v.filter(|v| environment.scale.accepts(*v));
-    let pairs = environment.values.iter().zip(&native.values);
-    let ratio = |(e, n): (f64, f64)| match environment.better {
-        Better::Lower => e / n,
-        Better::Higher => n / e,
-    };
-    let tolls =
-        pairs.filter_map(|(e, n)| accepted(e).zip(accepted(n))).map(|pair| (ratio(pair) - 1.0) * 100.0);
-    middle_half(tolls.collect())
 }
 
 /// From the median of the lower half to that of the upper half (Tukey's hinges); none of fewer than three.
