@@ -3,6 +3,11 @@
 /// Shown where there is no number.
 pub const NONE: &str = "-";
 
+/// With the printer's minus, which is as wide as the plus.
+pub fn printed(text: &str) -> String {
+    text.replace('-', "−")
+}
+
 /// Below this, a toll is called `~0`: percent. Nothing that Tollgate measures resolves less.
 pub const NEGLIGIBLE_PCT: f64 = 0.5;
 

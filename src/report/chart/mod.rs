@@ -35,7 +35,7 @@ impl Axis {
     /// A value as it is written beside the axis.
     pub fn label(&self, value: f64) -> String {
         match self {
-            Self::Toll => number::change(value).replace('-', "−"),
+            Self::Toll => number::printed(&number::change(value)),
             Self::Unit(unit) => number::value(value, unit),
         }
     }
@@ -108,7 +108,7 @@ fn step(least: f64) -> f64 {
 }
 
 /// A coordinate with one decimal, without `-0`.
-fn px(x: f64) -> String {
+pub(super) fn px(x: f64) -> String {
     let text = format!("{:.1}", x + 0.0);
     match text.strip_suffix(".0") {
         Some("-0") => "0".to_owned(),

@@ -1,7 +1,7 @@
 //! What throughput costs in processor time: two tolls side by side, because an environment may hide the one in the other.
 
 use super::charts::Pair;
-use super::tables::{breakable, minus};
+use super::tables::breakable;
 use crate::model::{Better, CellState, CellSummary, EnvironmentName, GateResult};
 use crate::report::{clean, number};
 use maud::{Markup, html};
@@ -50,8 +50,9 @@ pub(super) fn section(result: &GateResult, warning: Option<&str>) -> Markup {
 
 fn line(row: &Row<'_>, result: &GateResult, pair: &Pair) -> Markup {
     let value = |c: &CellSummary| number::value(c.median.unwrap_or(f64::NAN), &clean::name(&c.unit));
-    let toll =
-        |c: &CellSummary| c.toll_pct.map_or_else(|| number::NONE.to_owned(), |t| minus(&number::toll(t)));
+    let toll = |c: &CellSummary| {
+        c.toll_pct.map_or_else(|| number::NONE.to_owned(), |t| number::printed(&number::toll(t)))
+    };
     let sort = |of: Option<f64>| of.map(|v| format!("{v:.4}"));
     let (t, c) = (row.throughput, row.cost);
     html! {

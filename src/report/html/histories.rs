@@ -1,6 +1,6 @@
 //! How each toll came to where it is: large for what changed, on stamps for everything else.
 
-use super::tables::{badge, breakable, minus};
+use super::tables::{badge, breakable};
 use crate::history::{Story, Track};
 use crate::model::{EnvironmentName, GateResult, MetricKey, SeriesKey, VerdictKind};
 use crate::report::chart::{Axis, History, PointKind, Strip};
@@ -144,7 +144,7 @@ impl Drawn<'_> {
             figure {
                 figcaption {
                     (clean::name(&key.metric.case)) " " (clean::name(&key.metric.metric)) br;
-                    (breakable(&key.environment, self.emulated)) " " b { (minus(&last)) }
+                    (breakable(&key.environment, self.emulated)) " " b { (number::printed(&last)) }
                     @if let Some(kind) = self.kinds.get(key).filter(|k| **k != VerdictKind::NoBaseline) {
                         span class={ "mark " (kind.as_str()) } title=(view::words(*kind)) { " " (view::mark(*kind)) }
                     }

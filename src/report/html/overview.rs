@@ -1,6 +1,6 @@
 //! The whole sweep at a glance: a workload a row, an environment a column, the median toll of their metrics in each.
 
-use super::tables::{breakable, heat_step, minus};
+use super::tables::{breakable, heat_step};
 use crate::model::{CellState, EnvironmentName, GateResult, VerdictKind};
 use crate::report::{clean, number, view};
 use crate::stats::robust;
@@ -91,12 +91,12 @@ fn field(field: Option<&Field>) -> Markup {
     let told = format!(
         "{}: {} to {}",
         number::count(field.tolls.len(), "metric"),
-        minus(&number::toll(low)),
-        minus(&number::toll(high))
+        number::printed(&number::toll(low)),
+        number::printed(&number::toll(high))
     );
     html! {
         td class={ "n " (heat_step(median)) } title=(told) data-v=(format!("{median:.4}")) {
-            (minus(&number::toll(median)))
+            (number::printed(&number::toll(median)))
             @if let Some(kind) = field.worst {
                 span class={ "mark " (kind.as_str()) } title=(view::words(kind)) { (view::mark(kind)) }
             }

@@ -57,9 +57,9 @@ pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&s
                             td { (badge(v.verdict)) }
                             th scope="row" { (metric(v)) }
                             td data-l="in" { (breakable(&v.environment, emulated)) }
-                            td.n data-l="toll" data-v=[v.toll_now_pct.map(|c| format!("{c:.4}"))] { (minus(&view::sides(v).join(" → "))) }
+                            td.n data-l="toll" data-v=[v.toll_now_pct.map(|c| format!("{c:.4}"))] { (number::printed(&view::sides(v).join(" → "))) }
                             td.n data-l="change" data-v=[v.change_pct.map(|c| format!("{c:.4}"))] {
-                                (minus(&view::change_of(v)))
+                                (number::printed(&view::change_of(v)))
                             }
                             td.drawing { (scale.forest(v)) }
                             td.n data-l="would see" data-v=[v.mde80_pct.map(|c| format!("{c:.4}"))] {
@@ -103,11 +103,6 @@ fn metric(v: &Verdict) -> Markup {
     html! {
         span.case { (clean::name(&v.workload)) " " (clean::name(&v.case)) } wbr; " " (clean::name(&v.metric))
     }
-}
-
-/// The typographic minus is as wide as the plus.
-pub(super) fn minus(text: &str) -> String {
-    text.replace('-', "−")
 }
 
 /// The name, with places to break it before its axes.
@@ -183,7 +178,7 @@ fn heat_group(group: &[TollRow], columns: usize) -> Markup {
 }
 
 fn minus_unless_value(toll: &Toll) -> String {
-    if matches!(toll, Toll::Percent(_)) { minus(&toll.text()) } else { toll.text() }
+    if matches!(toll, Toll::Percent(_)) { number::printed(&toll.text()) } else { toll.text() }
 }
 
 /// The step of the colour scale.
@@ -221,7 +216,7 @@ pub(super) fn drifts(drifts: &[Drift], emulated: bool) -> Markup {
                         li {
                             p {
                                 b { (view::drift_name(d)) } " in " code { (view::label(&d.environment, emulated)) } ": "
-                                (minus(&number::change(d.change_pct)))
+                                (number::printed(&number::change(d.change_pct)))
                             }
                             p.reason { (clean::text(&d.reason)) }
                         }

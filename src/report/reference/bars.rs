@@ -1,5 +1,7 @@
 //! A figure: two bars for each environment, 2014's and today's, on one axis of tolls. Inline SVG, made by hand.
 
+use crate::report::chart::px;
+use crate::report::number::printed;
 use maud::{Markup, html};
 
 const WIDTH: f64 = 400.0;
@@ -98,17 +100,8 @@ fn log(toll: f64) -> f64 {
     (toll / 100.0).ln_1p()
 }
 
-fn px(x: f64) -> String {
-    let text = format!("{x:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), ToOwned::to_owned)
-}
-
-fn minus(text: &str) -> String {
-    text.replace('-', "−")
-}
-
 fn tick_label(toll: f64) -> String {
-    if toll == 0.0 { "native".to_owned() } else { minus(&format!("{toll:+.0} %")) }
+    if toll == 0.0 { "native".to_owned() } else { printed(&format!("{toll:+.0} %")) }
 }
 
 /// The drawing. `title` says what it is to those who cannot see it.
@@ -157,7 +150,7 @@ fn draw_bar(axis: Axis, bar: &Bar, class: &str, y: f64) -> Markup {
             @if let Some([a, b]) = range {
                 path d={ "M" (px(a)) " " (px(middle)) "H" (px(b)) "M" (px(a)) " " (px(y + 1.5)) "v8M" (px(b)) " " (px(y + 1.5)) "v8" } {}
             }
-            text x=(px(right + 5.0)) y=(px(y + BAR - 1.5)) { (minus(&bar.label)) }
+            text x=(px(right + 5.0)) y=(px(y + BAR - 1.5)) { (printed(&bar.label)) }
         }
     }
 }

@@ -198,7 +198,7 @@ pub(super) fn change(of: &Change) -> Markup {
 
 /// A toll with the printer's minus.
 pub(super) fn toll(pct: f32) -> String {
-    if pct.is_finite() { number::toll(f64::from(pct)).replace('-', "−") } else { number::NONE.to_owned() }
+    if pct.is_finite() { number::printed(&number::toll(f64::from(pct))) } else { number::NONE.to_owned() }
 }
 
 #[cfg(test)]

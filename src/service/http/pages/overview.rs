@@ -180,7 +180,7 @@ fn worst(key: &GroupKey, judged: &Judged) -> Markup {
                         span class={ "badge " (v.verdict.as_str()) } { (mark(v.verdict)) " " (words(v.verdict)) } " "
                         a href=(place(v)) { (clean::name(&format!("{}/{}/{}", v.workload, v.case, v.metric))) }
                         " in " (v.environment) ", "
-                        (number::change_with_interval(v.change_pct, v.ci95_pct).replace('-', "−"))
+                        (number::printed(&view::change_of(v)))
                     }
                 }
                 @if judged.worst.len() > NAMED {
