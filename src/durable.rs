@@ -1,6 +1,7 @@
 //! Files that are whole or not there.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -36,20 +37,31 @@ fn write_through(temporary: &Path, path: &Path, parent: &Path, bytes: &[u8], mod
 /// Removes from a directory what a process that was killed had begun to write and not renamed, and what is older than `age`:
 /// nobody writes a file for so long. What cannot be removed stays; it is in nobody's way.
 pub fn remove_stale(directory: &Path, age: Duration) {
+    let is_old = |entry: &DirEntry| entry.metadata()?.modified()?.elapsed().map_err(io::Error::other);
+    remove_temporaries(directory, |_, entry| is_old(entry).is_ok_and(|old| old > age));
+}
+
+/// The same of one file that nobody else writes, of whatever age.
+pub fn remove_half_written(path: &Path) {
+    if let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) {
+        remove_temporaries(directory, |of, _| of == name);
+    }
+}
+
+/// Of those with the name of the file that they were to become.
+fn remove_temporaries(directory: &Path, wanted: impl Fn(&str, &DirEntry) -> bool) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let is_old = || entry.metadata()?.modified()?.elapsed().map_err(io::Error::other);
-        if entry.file_name().to_str().is_some_and(is_temporary) && is_old().is_ok_and(|old| old > age) {
+        if entry.file_name().to_str().and_then(becomes).is_some_and(|name| wanted(name, &entry)) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// `.NAME.DIGITS.new`; the digits are hexadecimal.
-fn is_temporary(name: &str) -> bool {
-    let inner = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".new"));
-    inner
-        .and_then(|inner| inner.rsplit_once('.'))
-        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+/// `NAME` of the temporary `.NAME.DIGITS.new`; the digits are hexadecimal.
+fn becomes(temporary: &str) -> Option<&str> {
+    let (name, digits) = temporary.strip_prefix('.')?.strip_suffix(".new")?.rsplit_once('.')?;
+    let is_ours = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    is_ours.then_some(name)
 }
 
 #[cfg(test)]

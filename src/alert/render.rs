@@ -82,6 +82,12 @@ pub struct Context<'a> {
     pub run_url: Option<&'a str>,
 }
 
+/// The text, where GitHub takes one so long.
+pub(super) fn within(name: &'static str, text: String) -> Result<String, TemplateError> {
+    let length = text.chars().count();
+    if length > BODY_MAX { Err(TemplateError::TooLong { name, length }) } else { Ok(text) }
+}
+
 impl Templates {
     /// The built-in ones, with `own` (name and text) in their place.
     pub fn new(own: Vec<(String, String)>) -> Result<Self, TemplateError> {
@@ -134,12 +140,7 @@ impl Templates {
         let record = &action.record;
         let marker = Marker::new(Kind::Event, &record.key.to_string(), &event_state(action)).line();
         let text = self.render(NAME, action, context, Form { most: ROWS, folded: false })?;
-        let body = format!("{marker}\n{text}\n");
-        let length = body.chars().count();
-        if length > BODY_MAX {
-            return Err(TemplateError::TooLong { name: NAME, length });
-        }
-        Ok(Some(body))
+        within(NAME, format!("{marker}\n{text}\n")).map(Some)
     }
 
     fn render(

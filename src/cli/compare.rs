@@ -13,16 +13,20 @@ use crate::pipeline::stored::fresh_of;
 use crate::pipeline::{past, policy, self_test};
 use crate::report::past::Past;
 use crate::{report, samples, wiring};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
 
 /// The sweeps of a samples CSV.
 pub(super) fn read_samples(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
-    // Clocks go wrong, and what they stamped is judged all the same; a year like 2062 is a slip of the pen.
-    let latest = Utc::now() + TimeDelta::days(365);
-    samples::parse_until(&text, &name, latest).map_err(Failure::usage)
+    samples::parse_until(&text, &name, latest()).map_err(Failure::usage)
+}
+
+/// Sweeps of a file begin no later. Clocks go wrong, and what they stamped is judged all the same; a year like 2062 is a slip of
+/// the pen.
+pub(super) fn latest() -> DateTime<Utc> {
+    Utc::now() + TimeDelta::days(365)
 }
 
 /// The judgement of two files, when two files are given.

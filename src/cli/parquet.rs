@@ -7,10 +7,9 @@ pub use present::{check, read, write};
 
 #[cfg(feature = "parquet")]
 mod present {
-    use crate::cli::{Failure, output};
+    use crate::cli::{Failure, compare, output};
     use crate::model::SweepSamples;
     use crate::samples;
-    use chrono::{TimeDelta, Utc};
     use std::io::IsTerminal as _;
     use std::path::Path;
 
@@ -26,9 +25,7 @@ mod present {
     pub fn read(path: &Path) -> Result<Vec<SweepSamples>, Failure> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
-        // As of a samples CSV.
-        let latest = Utc::now() + TimeDelta::days(365);
-        samples::from_parquet(bytes, &name, latest).map_err(Failure::usage)
+        samples::from_parquet(bytes, &name, compare::latest()).map_err(Failure::usage)
     }
 
     /// Writes sweeps into a file, or to standard output where no file is named.

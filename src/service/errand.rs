@@ -6,9 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
 /// How often it is tried to tell what could not be told.
-const AGAIN: TimeDelta = TimeDelta::minutes(30);
+pub(super) const AGAIN: TimeDelta = TimeDelta::minutes(30);
 /// How long one that is under way is waited for when the service stops.
 const STOP: Duration = Duration::from_secs(5);
+
+/// Whether what failed is left alone until then. A time too far ahead is one of a clock that was wrong.
+pub(super) fn rests(until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    until.is_some_and(|until| now < until && until <= now + AGAIN)
+}
 
 /// An errand that is over.
 pub(super) enum Errand {
@@ -24,7 +29,8 @@ pub(super) enum Errand {
 }
 
 impl Service<'_> {
-    fn is_occupied(&self) -> bool {
+    /// Whether something is told or measured at this moment.
+    pub(super) fn is_occupied(&self) -> bool {
         self.errand.is_some() || self.notice.is_some() || self.flight.task.is_some()
     }
 
@@ -33,8 +39,7 @@ impl Service<'_> {
         if self.unsaved || self.is_occupied() {
             return;
         }
-        // A time too far ahead is one of a clock that was wrong.
-        let rests = self.untold_until.is_some_and(|until| now < until && until <= now + AGAIN);
+        let rests = rests(self.untold_until, now);
         if let Some(over) = self.queue.untold().filter(|_| !rests).cloned() {
             let runner = self.parts.runner;
             let told = async move { Errand::GaveUp { job: over.job.id, kept: runner.gave_up(&over).await } };

@@ -66,11 +66,12 @@ impl Keep {
             Err(Errno::WOULDBLOCK) => return Err(KeepError::Taken { path: state.to_owned() }),
             Err(errno) => return Err(io(&path)(errno.into())),
         }
-        remove_half_written(state);
+        let path = state.join("queue.json");
+        durable::remove_half_written(&path);
         for directory in [state.to_owned(), state.join("sweeps")] {
             durable::remove_stale(&directory, STALE);
         }
-        Ok(Self { path: state.join("queue.json"), _lock: lock })
+        Ok(Self { path, _lock: lock })
     }
 
     /// The queue as it was left; an empty one with this seed when there is none. A damaged one is set aside: what it held is
@@ -105,17 +106,6 @@ impl Keep {
         let mut text = serde_json::to_vec_pretty(queue).map_err(|e| io(e.into()))?;
         text.push(b'\n');
         durable::write(&self.path, &text, 0o600).map_err(io)
-    }
-}
-
-/// What a service that was killed left beside the queue. Nobody else writes there.
-fn remove_half_written(state: &Path) {
-    for entry in fs::read_dir(state).into_iter().flatten().flatten() {
-        let is_half = Path::new(&entry.file_name()).extension().is_some_and(|e| e == "new");
-        if is_half && entry.file_name().to_str().is_some_and(|name| name.starts_with(".queue.json.")) {
-            // Should it stay, the next write says so.
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }
 

@@ -2,13 +2,11 @@
 //! job: it does not begin while a sweep runs, but a sweep begins while it goes on, since GitHub may let it wait for long.
 
 use super::Service;
+use super::errand::{AGAIN, rests};
 use crate::alert::candidates::Statement;
 use crate::watch::Reason;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
-
-/// How long it is left alone when it could not even be kept.
-const AGAIN: TimeDelta = TimeDelta::minutes(30);
 
 /// What came of it.
 pub(super) type Told = Result<Statement, String>;
@@ -23,19 +21,17 @@ pub(super) struct Telling {
 impl Telling {
     /// Whether there is something to tell.
     fn is_due(&self, statement: &Statement, now: DateTime<Utc>) -> bool {
-        let waits = self.not_before.is_some_and(|at| now < at && at <= now + AGAIN);
         let known = self.last.as_ref().is_some_and(|last| {
             (&last.candidates, &last.unheard) == (&statement.candidates, &statement.unheard)
         });
-        !waits && !known
+        !rests(self.not_before, now) && !known
     }
 }
 
 impl Service<'_> {
     /// Begins to tell what the published status shows, when it is due.
     pub(super) fn tell_offered(&mut self, now: DateTime<Utc>) {
-        let busy = self.notice.is_some() || self.errand.is_some() || self.flight.task.is_some();
-        if !self.parts.config.watch.notices || busy {
+        if !self.parts.config.watch.notices || self.is_occupied() {
             return;
         }
         let Some(statement) = self.statement(now).filter(|s| self.telling.is_due(s, now)) else { return };

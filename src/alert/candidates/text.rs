@@ -3,7 +3,7 @@
 
 use super::decide::{Action, Left, Transition};
 use super::{Statement, key};
-use crate::alert::render::{BODY_MAX, Issue, TemplateError, Templates};
+use crate::alert::render::{Issue, TemplateError, Templates, within};
 use crate::alert::view::is_plain_url;
 use crate::alert::{Kind, Marker};
 use crate::model::{HostClass, VerdictKind};
@@ -179,9 +179,4 @@ pub fn comment(
 pub fn event(action: &Action) -> String {
     let at = action.memory.at.format("%Y%m%dT%H%M%S%.3fZ");
     format!("{}:{}:{at}", action.transition.as_str(), action.memory.state())
-}
-
-fn within(name: &'static str, text: String) -> Result<String, TemplateError> {
-    let length = text.chars().count();
-    if length > BODY_MAX { Err(TemplateError::TooLong { name, length }) } else { Ok(text) }
 }

@@ -28,9 +28,16 @@ pub(super) struct OfGroup {
 impl OfGroup {
     /// The group, where there is one.
     pub fn find<'a>(&self, catalogue: &'a Catalogue) -> Result<(&'a GroupKey, &'a Group), Problem> {
-        let found = catalogue.group(&self.class, &self.profile);
-        found.ok_or(Problem::Nothing("such host class and profile"))
+        group(catalogue, &self.class, &self.profile)
     }
+}
+
+fn group<'a>(
+    catalogue: &'a Catalogue,
+    class: &str,
+    profile: &str,
+) -> Result<(&'a GroupKey, &'a Group), Problem> {
+    catalogue.group(class, profile).ok_or(Problem::Nothing("such host class and profile"))
 }
 
 /// A metric, and what of it.
@@ -54,8 +61,7 @@ pub(super) struct OfMetric {
 impl OfMetric {
     /// The group, where there is one.
     pub fn group<'a>(&self, catalogue: &'a Catalogue) -> Result<(&'a GroupKey, &'a Group), Problem> {
-        let found = catalogue.group(&self.class, &self.profile);
-        found.ok_or(Problem::Nothing("such host class and profile"))
+        group(catalogue, &self.class, &self.profile)
     }
 
     /// The series: of the environment that is asked for, else of the one whose toll is the largest, which a person
