@@ -59,7 +59,7 @@ fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<(Judgement, Past), Fail
     let policy = policy::load(config)?;
     let judgement = judge_sweeps(&all, &sweeps, &policy);
     let drifts = drifts(&all, last.started_at, &policy);
-    let past = past::of_sweeps(&store, &sweeps)?;
+    let past = past::of_sweeps(&all, &sweeps);
     Ok((Judgement { version: JUDGEMENT_FORMAT, drifts, ..judgement }, past))
 }
 

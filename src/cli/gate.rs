@@ -39,9 +39,23 @@ fn print(result: &GateResult, past: Option<&Past>, format: Format) -> Result<(),
 }
 
 /// What the tolls were before. A file that cannot be read takes the history away, not the result.
-fn past(config: &Config, result: &GateResult) -> Option<Past> {
-    let past = pipeline::past::of_gate(config, result);
+fn past(config: &Config, sweeps: &[Sweep]) -> Option<Past> {
+    let past = pipeline::past::of_stored(&wiring::store(config), sweeps);
     past.inspect_err(|error| tracing::warn!(%error, "the history of the tolls is not shown")).ok()
+}
+
+/// The sweeps that a result is of, the first one and those that confirmed it; none where nothing was swept or where they cannot
+/// be read, which takes the histories away, not the result.
+fn sweeps(config: &Config, args: &GateArgs, result: &GateResult) -> Vec<Sweep> {
+    let store = wiring::store(config);
+    let recorded: Vec<Sweep> = args.replay.iter().filter_map(|p| store::read(p).ok()).collect();
+    let read = |id: &SweepId| {
+        let replayed = recorded.iter().find(|s| s.sweep == *id).cloned();
+        replayed.map_or_else(|| store.load(id), Ok)
+    };
+    let fresh = result.confirmation.iter().flat_map(|c| &c.sweeps).map(|s| &s.sweep);
+    let sweeps: Result<Vec<Sweep>, _> = result.sweep.iter().chain(fresh).map(read).collect();
+    sweeps.inspect_err(|e| eprintln!("tollgate: the reports have no histories: {e}")).unwrap_or_default()
 }
 
 /// The CI job.
@@ -58,7 +72,9 @@ pub async fn gate(
     }
     // Fails now rather than after the measurement when nobody could be told.
     let notifier = args.notify.then(|| notify::notifier(config, &job)).transpose()?;
-    let publish = async |result: &GateResult| publish(config, args, &job, notifier.as_ref(), result).await;
+    let publish = async |result: &GateResult, sweeps: &[Sweep]| {
+        publish(config, args, &job, notifier.as_ref(), (result, sweeps)).await
+    };
     let result = match result(config, args, &job, screen, cancel).await {
         Err(failure) if failure.outcome == Outcome::NotMeasured && !cancel.is_cancelled() => {
             // A host that cannot measure is told of like one that regressed, or nobody would notice.
@@ -66,15 +82,16 @@ pub async fn gate(
             let fingerprint = pipeline::fingerprint(config).await;
             let (profile, reason) = (args.selection.profile.as_str(), failure.message.clone());
             let result = GateResult::not_measured(class, profile, fingerprint, reason, chrono::Utc::now());
-            if let Err(untold) = publish(&result).await {
+            if let Err(untold) = publish(&result, &[]).await {
                 eprintln!("tollgate: {}", actions::harmless(&untold.message));
             }
             return Err(failure);
         }
         result => result?,
     };
-    print(&result, past(config, &result).as_ref(), args.selection.format)?;
-    let told = publish(&result).await;
+    let sweeps = sweeps(config, args, &result);
+    print(&result, past(config, &sweeps).as_ref(), args.selection.format)?;
+    let told = publish(&result, &sweeps).await;
     // A person may have accepted it by the label.
     let is_accepted = result.judgement.decision == Decision::Regressed && result.is_accepted();
     let judged = Outcome::Judged { decision: result.judgement.decision, strict: args.strict };
@@ -133,11 +150,11 @@ async fn publish(
     args: &GateArgs,
     job: &Job,
     notifier: Option<&Notifier>,
-    result: &GateResult,
+    (result, sweeps): (&GateResult, &[Sweep]),
 ) -> Result<Outcome, Failure> {
     let [html, markdown, json] = ["report.html", "report.md", "result.json"].map(|n| args.output.join(n));
     let text = report::gate_markdown(result);
-    output::write(&html, &report::gate_html(result, evidence(config, args, result).as_ref()))?;
+    output::write(&html, &report::gate_html(result, evidence(config, sweeps).as_ref()))?;
     output::write(&markdown, &text)?;
     output::write(&json, &report::gate_json(result))?;
     eprintln!("reports: {}, {} and {}", html.display(), markdown.display(), json.display());
@@ -154,21 +171,13 @@ async fn publish(
     }
 }
 
-/// What stands behind the result; nothing where nothing was swept. The page is worth writing without it, too.
-fn evidence(config: &Config, args: &GateArgs, result: &GateResult) -> Option<Evidence> {
-    let id = result.sweep.as_ref()?;
-    let store = wiring::store(config);
-    let recorded: Vec<Sweep> = args.replay.iter().filter_map(|p| store::read(p).ok()).collect();
-    let read = |id: &SweepId| {
-        let replayed = recorded.iter().find(|s| s.sweep == *id).cloned();
-        replayed.map_or_else(|| store.load(id), Ok)
-    };
-    let found = || {
-        let fresh = result.confirmation.iter().flat_map(|c| &c.sweeps).map(|s| read(&s.sweep));
-        let fresh = fresh.collect::<Result<Vec<_>, _>>()?;
-        pipeline::evidence::evidence(&store, &read(id)?, fresh, policy::load(config)?)
-    };
-    found().inspect_err(|e| eprintln!("tollgate: report.html has no histories: {e}")).ok()
+/// What stands behind the result; nothing without its sweeps. The page is worth writing without it, too.
+fn evidence(config: &Config, sweeps: &[Sweep]) -> Option<Evidence> {
+    let (first, fresh) = sweeps.split_first()?;
+    let found = policy::load(config).and_then(|policy| {
+        pipeline::evidence::evidence(&wiring::store(config), first, fresh.to_vec(), policy)
+    });
+    found.inspect_err(|e| eprintln!("tollgate: report.html has no histories: {e}")).ok()
 }
 
 /// Measures only.

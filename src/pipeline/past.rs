@@ -1,12 +1,11 @@
 //! The tolls of a judgement's sweeps and of the accepted ones before them, for a report's history.
 
 use super::PipelineError;
-use crate::config::Config;
 use crate::judge;
-use crate::model::{GateResult, Sweep, SweepSamples};
+use crate::model::{Sweep, SweepSamples};
 use crate::report::past::Past;
 use crate::store::{self, DirectoryStore};
-use crate::wiring;
+use std::cmp::Reverse;
 
 /// Accepted sweeps that are read for a history, the newest.
 const MOST: usize = 30;
@@ -16,36 +15,36 @@ pub fn of_samples(baseline: &[SweepSamples], candidates: &[SweepSamples]) -> Pas
     Past::new(judge::history(baseline, candidates))
 }
 
-/// Of stored sweeps and the accepted ones that began before the first of them.
-pub fn of_sweeps(store: &DirectoryStore, sweeps: &[Sweep]) -> Result<Past, PipelineError> {
-    let Some(first) = sweeps.iter().min_by_key(|s| s.started_at) else { return Ok(Past::default()) };
-    let mut before = Vec::new();
-    for path in store.accepted_files(&first.host_class, &first.profile)?.iter().rev() {
-        if before.len() >= MOST {
-            break;
-        }
-        let accepted = store::read(path)?;
-        if accepted.started_at < first.started_at {
-            before.push(SweepSamples::from(&accepted));
-        }
-    }
+/// Of sweeps and the newest of `accepted` that began before the first of them.
+pub fn of_sweeps(accepted: &[Sweep], sweeps: &[Sweep]) -> Past {
+    let Some(first) = sweeps.iter().map(|s| s.started_at).min() else { return Past::default() };
+    let mut before: Vec<&Sweep> = accepted.iter().filter(|a| a.started_at < first).collect();
+    before.sort_by_key(|a| Reverse(a.started_at));
+    let before: Vec<SweepSamples> = before.into_iter().take(MOST).map(SweepSamples::from).collect();
     let judged: Vec<SweepSamples> = sweeps.iter().map(SweepSamples::from).collect();
-    Ok(of_samples(&before, &judged))
+    of_samples(&before, &judged)
 }
 
-/// Of a gate's sweep and the fresh ones that confirmed it; nothing where it swept nothing.
-pub fn of_gate(config: &Config, result: &GateResult) -> Result<Past, PipelineError> {
-    let store = wiring::store(config);
-    let fresh = result.confirmation.iter().flat_map(|c| &c.sweeps).map(|s| &s.sweep);
-    let sweeps = result.sweep.iter().chain(fresh).map(|id| store.load(id)).collect::<Result<Vec<_>, _>>()?;
-    of_sweeps(&store, &sweeps)
+/// The same with the accepted ones of the store.
+pub fn of_stored(store: &DirectoryStore, sweeps: &[Sweep]) -> Result<Past, PipelineError> {
+    let Some(first) = sweeps.iter().min_by_key(|s| s.started_at) else { return Ok(Past::default()) };
+    let mut accepted = Vec::new();
+    for path in store.accepted_files(&first.host_class, &first.profile)?.iter().rev() {
+        if accepted.len() >= MOST {
+            break;
+        }
+        accepted.extend(Some(store::read(path)?).filter(|a| a.started_at < first.started_at));
+    }
+    Ok(of_sweeps(&accepted, sweeps))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Decision, Judgement, Verdict, VerdictKind};
+    use crate::config::Config;
+    use crate::model::{Verdict, VerdictKind};
     use crate::pipeline::gate::judge_sweeps;
+    use crate::wiring;
     use std::path::Path;
 
     /// The recorded example: what a history shows as its newest and its earlier values are the verdicts' own numbers.
@@ -63,9 +62,8 @@ mod tests {
         store.save(newest).expect("saved");
 
         let judgement = judge_sweeps(&recorded, std::slice::from_ref(newest), &judge::Policy::default());
-        let nothing = Judgement::nothing(1, Decision::Pass);
-        let result = GateResult::of_sweep(newest, nothing, Vec::new(), Vec::new(), None);
-        let past = of_gate(&config, &result).expect("read");
+        let past = of_stored(&store, std::slice::from_ref(newest)).expect("read");
+        assert_eq!(past, of_sweeps(&recorded, std::slice::from_ref(newest)), "whoever has read them");
         let judged = |v: &&Verdict| {
             !matches!(
                 v.verdict,
@@ -90,9 +88,7 @@ mod tests {
 
     #[test]
     fn a_gate_without_a_sweep_has_no_history() {
-        let config = Config::resolve(None).expect("the defaults");
-        let class = "lab".parse().expect("a name");
-        let result = GateResult::unchanged(class, "smoke", crate::model::Fingerprint::default());
-        assert_eq!(of_gate(&config, &result).expect("nothing to read"), Past::default());
+        let store = wiring::store(&Config::resolve(None).expect("the defaults"));
+        assert_eq!(of_stored(&store, &[]).expect("nothing to read"), Past::default());
     }
 }

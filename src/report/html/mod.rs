@@ -17,6 +17,7 @@ use crate::model::{GateResult, Judgement, VerdictKind};
 use maud::{Markup, html};
 
 pub use page::{SCRIPT, STYLE};
+pub(super) use page::{TOLL_IS, plain_document};
 pub use tables::heat_step;
 
 /// The page of a gate or sweep; with what stands behind it, also its histories, rounds and noise.

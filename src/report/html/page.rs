@@ -13,40 +13,57 @@ pub const STYLE: &str = include_str!("style.css");
 /// The script of every page: its tables sort and filter. The page is whole without it.
 pub const SCRIPT: &str = include_str!("tables.js");
 
-/// Forbids everything that the page does not need, whatever might slip into it: the one script is known by its digest.
-fn policy() -> String {
-    let digest = BASE64.encode(Sha256::digest(SCRIPT));
-    format!(
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
+/// Forbids everything that the page does not need, whatever might slip into it: a script is known by its digest.
+fn policy(scripted: &str) -> String {
+    format!("default-src 'none'; style-src 'unsafe-inline'; {scripted}base-uri 'none'; form-action 'none'")
+}
+
+fn digest(script: &str) -> String {
+    format!("sha256-{}", BASE64.encode(Sha256::digest(script)))
 }
 
 /// The whole document around a body.
 pub(super) fn document(title: &str, body: &Markup) -> String {
+    let footer = html! {
+        p {
+            (TOLL_IS)
+            b { "Change" } ": the toll of the judged sweeps against the toll of the baseline, with its 95 % interval. "
+            b { "Unchanged" } ": a rise by the threshold or more is excluded. "
+            b { "Inconclusive" } ": neither shown; “would see” is the smallest rise found four times in five."
+        }
+    };
+    let script = html! { script { (PreEscaped(SCRIPT)) } };
+    let scripted = format!("script-src '{}'; ", digest(SCRIPT));
+    frame(title, (&scripted, ""), body, &html! { footer { (footer) } (script) })
+}
+
+/// The same without the script, for a page with a style and a footer of its own.
+pub(in crate::report) fn plain_document(title: &str, style: &str, body: &Markup, footer: &Markup) -> String {
+    frame(title, ("", style), body, &html! { footer { (footer) } })
+}
+
+/// What a toll is, for footers.
+pub(in crate::report) const TOLL_IS: PreEscaped<&str> = PreEscaped(
+    "<b>Toll</b>: how much worse an environment is than the same work on the same host natively, in percent of the ratio, \
+     whichever direction of the metric is better. Positive is worse. ",
+);
+
+fn frame(title: &str, (scripted, style): (&str, &str), body: &Markup, end: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy());
+                meta http-equiv="Content-Security-Policy" content=(policy(scripted));
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " - Tollgate" }
                 // Ours, and without anything from outside.
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }
             body {
                 main { (body) }
-                footer {
-                    p {
-                        b { "Toll" } ": how much worse an environment is than the same work on the same host natively, "
-                        "in percent of the ratio, whichever direction of the metric is better. Positive is worse. "
-                        b { "Change" } ": the toll of the judged sweeps against the toll of the baseline, with its 95 % interval. "
-                        b { "Unchanged" } ": a rise by the threshold or more is excluded. "
-                        b { "Inconclusive" } ": neither shown; “would see” is the smallest rise found four times in five."
-                    }
-                }
-                script { (PreEscaped(SCRIPT)) }
+                (end)
             }
         }
     };

@@ -5,13 +5,11 @@ use super::bars::{self, Bar, Group, Row};
 use super::today::Today;
 use super::{Fact, Figure, Old, rc25482};
 use crate::model::{GateResult, Sweep};
-use crate::report::html::STYLE;
+use crate::report::html::{TOLL_IS, plain_document};
 use crate::report::{clean, number, view};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 const OWN_STYLE: &str = include_str!("style.css");
-/// Forbids everything that the page does not need, whatever might slip into it.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// An environment of the study and of the suite.
 #[derive(Clone, Copy)]
@@ -41,30 +39,11 @@ struct Beside<'a> {
 /// The tolls of a sweep beside those of RC25482, as one self-contained page. `sweep` is the record that `result` is of.
 pub fn rc25482_html(result: &GateResult, sweep: &Sweep) -> String {
     let of = Beside { result, sweep };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Today beside 2014 (IBM RC25482) - Tollgate" }
-                // Ours, and without anything from outside.
-                style { (PreEscaped(STYLE)) (PreEscaped(OWN_STYLE)) }
-            }
-            body {
-                main {
-                    (header(of))
-                    @for figure in Figure::ALL { (of.section(figure)) }
-                }
-                footer { (footer()) }
-            }
-        }
+    let body = html! {
+        (header(of))
+        @for figure in Figure::ALL { (of.section(figure)) }
     };
-    let mut text = page.into_string();
-    text.push('\n');
-    text
+    plain_document("Today beside 2014 (IBM RC25482)", OWN_STYLE, &body, &footer())
 }
 
 fn header(of: Beside<'_>) -> Markup {
@@ -93,8 +72,7 @@ fn header(of: Beside<'_>) -> Markup {
 fn footer() -> Markup {
     html! {
         p {
-            b { "Toll" } ": how much worse an environment is than the same work on the same host natively, in percent of the ratio, "
-            "whichever direction of the metric is better. Positive is worse. "
+            (TOLL_IS)
             b { "2014" } ": Felter, Ferreira, Rajamony, Rubio: An Updated Performance Comparison of Virtual Machines and Linux Containers, "
             "IBM Research Report RC25482. Where the authors' trials are public: mean ± standard deviation (n trials); elsewhere the change that "
             "the report gives, from the smallest to the largest. "
