@@ -5,6 +5,7 @@
 
 mod board;
 pub mod candidates;
+mod change;
 mod open;
 
 pub use board::{Board, board};
@@ -16,6 +17,7 @@ use super::labels::{self, Label};
 use crate::alert::render::{Context, TemplateError, Templates, event_state};
 use crate::alert::{Action, Closing, Kind, Marker, Phase, Transition};
 use board::Issue;
+use change::Change;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -111,66 +113,41 @@ pub async fn apply(
             result => result?,
         }
     }
-    let mut change = json!({});
-    if action.group.is_empty() && action.trouble.is_none() {
-        change["body"] = json!(Marker::of(&action.record).over(board.body(number)));
+    let fields = if action.group.is_empty() && action.trouble.is_none() {
+        json!({ "body": Marker::of(&action.record).over(board.body(number)) })
     } else {
         let issue = templates.issue(action, context)?;
-        change["title"] = json!(issue.title);
-        change["body"] = json!(issue.body);
-    }
-    Ok(client.settle(async || patch(client, board, number, action, change.clone()).await).await?)
+        json!({ "title": issue.title, "body": issue.body })
+    };
+    let more = |present: &Issue, turns, fields: &mut Value| withdraw_consent(action, present, turns, fields);
+    Ok(change(board, number, action).write(client, &fields, more).await?)
 }
 
 /// Whether an action may still be done: nothing has changed since the board was read, or it is done already.
 pub async fn is_due(client: &Client, board: &Board, action: &Action<'_>) -> Result<bool, GithubError> {
     let Some(number) = action.number else { return Ok(true) };
-    let present = find(client, number).await?;
-    Ok(present.is_none_or(|p| is_done(&p, action) || !board.is_overtaken(&p)))
+    change(board, number, action).is_due(client).await
 }
 
-fn is_done(present: &Issue, action: &Action<'_>) -> bool {
-    present.is_open() == (action.record.phase == Phase::Open)
-        && present.marker().as_ref() == Some(&Marker::of(&action.record))
+fn change(board: &Board, number: u64, action: &Action<'_>) -> Change {
+    Change {
+        number,
+        before: board.before(number),
+        marker: Marker::of(&action.record),
+        state: match action.record.phase {
+            Phase::Open => ("open", "reopened"),
+            Phase::Closed(Closing::Duplicate) => ("closed", "duplicate"),
+            Phase::Closed(_) => ("closed", "completed"),
+        },
+    }
 }
 
-/// Writes a change of an issue, unless it is done already or a person was faster.
-async fn patch(
-    client: &Client,
-    board: &Board,
-    number: u64,
-    action: &Action<'_>,
-    mut change: Value,
-) -> Result<Applied, GithubError> {
-    let Some(present) = find(client, number).await? else { return Ok(Applied::Gone) };
-    let done = |url: String| Applied::Done(Changed { number, url, trouble: None });
-    let (state, reason) = match action.record.phase {
-        Phase::Open => ("open", "reopened"),
-        Phase::Closed(Closing::Duplicate) => ("closed", "duplicate"),
-        Phase::Closed(_) => ("closed", "completed"),
-    };
-    let opens = state == "open";
-    if is_done(&present, action) {
-        return Ok(done(present.html_url));
-    }
-    if board.is_overtaken(&present) {
-        return Ok(Applied::Overtaken);
-    }
-    let was_open = present.is_open();
-    if was_open != opens {
-        change["state"] = json!(state);
-        change["state_reason"] = json!(reason);
-    }
-    // Consent to what was seen is none to what comes later, or to more.
-    let is_over = was_open != opens || matches!(action.transition, Transition::Worse { .. });
+/// Consent to what was seen is none to what comes later, or to more.
+fn withdraw_consent(action: &Action<'_>, present: &Issue, turns: bool, fields: &mut Value) {
+    let is_over = turns || matches!(action.transition, Transition::Worse { .. });
     if is_over && present.has(ACCEPT) {
         let kept = present.labels().filter(|name| !name.eq_ignore_ascii_case(ACCEPT));
-        change["labels"] = json!(kept.collect::<Vec<_>>());
-    }
-    let path = client.repo(&format!("issues/{number}"));
-    match client.write(Method::PATCH, &path, &change).await.map_err(GithubError::from) {
-        Err(error) if is_gone(client, number, &error).await? => Ok(Applied::Gone),
-        answer => Ok(done(url(&answer?, client, number))),
+        fields["labels"] = json!(kept.collect::<Vec<_>>());
     }
 }
 

@@ -34,10 +34,10 @@ impl Board {
         self.pages.get(&number).map_or("", |p| p.body.as_str())
     }
 
-    /// Whether an issue is not any more what it was when the board was read: open or closed, and what its marker says.
-    pub(super) fn is_overtaken(&self, present: &Issue) -> bool {
-        let was_open = self.issues.iter().any(|i| i.number == present.number && i.open);
-        was_open != present.is_open() || Marker::read(self.body(present.number)) != present.marker()
+    /// Whether an issue is open on this board, and what its marker says.
+    pub(super) fn before(&self, number: u64) -> (bool, Option<Marker>) {
+        let open = self.issues.iter().any(|i| i.number == number && i.open);
+        (open, Marker::read(self.body(number)))
     }
 }
 

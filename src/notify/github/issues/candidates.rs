@@ -1,14 +1,14 @@
 //! The issue about candidate upgrades. It has a label of its own, so that who looks for alerts does not find it.
 
 use super::board::Issue;
-use super::{Applied, Changed, IssueError, PAGES, ensure, find, is_gone, label, open, say, url};
+use super::change::Change;
+use super::{Applied, IssueError, PAGES, ensure, is_gone, label, open, say};
 use crate::alert::candidates::{self, Action, Memory, Phase, Shown, Statement};
 use crate::alert::render::Templates;
 use crate::alert::{Kind, Marker};
 use crate::notify::github::client::Client;
 use crate::notify::github::error::GithubError;
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// The label of issues about candidates.
@@ -26,13 +26,6 @@ impl Board {
     /// The page of an issue of this board.
     pub fn url(&self, number: u64) -> Option<&str> {
         self.pages.get(&number).map(|page| page.html_url.as_str())
-    }
-
-    /// Whether an issue is not any more what it was when the board was read.
-    fn is_overtaken(&self, present: &Issue) -> bool {
-        self.pages
-            .get(&present.number)
-            .is_none_or(|page| page.is_open() != present.is_open() || marker(page) != marker(present))
     }
 }
 
@@ -64,13 +57,20 @@ pub async fn ensure_label(client: &Client) -> Result<(), GithubError> {
 /// Whether an action may still be done: nothing has changed since the board was read, or it is done already.
 pub async fn is_due(client: &Client, board: &Board, action: &Action) -> Result<bool, GithubError> {
     let Some(number) = action.number else { return Ok(true) };
-    let present = find(client, number).await?;
-    Ok(present.is_none_or(|present| is_done(&present, action) || !board.is_overtaken(&present)))
+    change(board, number, action).is_due(client).await
 }
 
-fn is_done(present: &Issue, action: &Action) -> bool {
-    present.is_open() == (action.memory.phase == Phase::Open)
-        && marker(present).as_ref() == Some(&action.memory.marker())
+fn change(board: &Board, number: u64, action: &Action) -> Change {
+    Change {
+        number,
+        before: board.pages.get(&number).map(|page| (page.is_open(), marker(page))).unwrap_or_default(),
+        marker: action.memory.marker(),
+        state: match action.memory.phase {
+            Phase::Open => ("open", "reopened"),
+            Phase::Closed => ("closed", "completed"),
+            Phase::Duplicate => ("closed", "duplicate"),
+        },
+    }
 }
 
 /// Does one thing that was decided from `board`. As with alerts a comment goes before the state that it tells of.
@@ -95,44 +95,12 @@ pub async fn apply(
             result => result?,
         }
     }
-    let change = if action.memory.phase == Phase::Open {
+    let fields = if action.memory.phase == Phase::Open {
         let issue = candidates::issue(templates, action, statement)?;
         json!({ "title": issue.title, "body": issue.body })
     } else {
         let before = board.pages.get(&number).and_then(|page| page.body.as_deref()).unwrap_or_default();
         json!({ "body": action.memory.marker().over(before) })
     };
-    Ok(client.settle(async || patch(client, board, number, action, change.clone()).await).await?)
-}
-
-/// Writes a change of an issue, unless it is done already or a person was faster.
-async fn patch(
-    client: &Client,
-    board: &Board,
-    number: u64,
-    action: &Action,
-    mut change: Value,
-) -> Result<Applied, GithubError> {
-    let Some(present) = find(client, number).await? else { return Ok(Applied::Gone) };
-    let done = |url: String| Applied::Done(Changed { number, url, trouble: None });
-    if is_done(&present, action) {
-        return Ok(done(present.html_url));
-    }
-    if board.is_overtaken(&present) {
-        return Ok(Applied::Overtaken);
-    }
-    let (state, reason) = match action.memory.phase {
-        Phase::Open => ("open", "reopened"),
-        Phase::Closed => ("closed", "completed"),
-        Phase::Duplicate => ("closed", "duplicate"),
-    };
-    if present.is_open() != (action.memory.phase == Phase::Open) {
-        change["state"] = json!(state);
-        change["state_reason"] = json!(reason);
-    }
-    let path = client.repo(&format!("issues/{number}"));
-    match client.write(Method::PATCH, &path, &change).await.map_err(GithubError::from) {
-        Err(error) if is_gone(client, number, &error).await? => Ok(Applied::Gone),
-        answer => Ok(done(url(&answer?, client, number))),
-    }
+    Ok(change(board, number, action).write(client, &fields, |_, _, _| ()).await?)
 }
