@@ -5,9 +5,11 @@ mod common;
 
 use common::stage::{SOCKET, exec, kvm, kvm_of, stage};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use tollgate::command::run as command;
 use tollgate::environment::Environment;
-use tollgate::environment::docker::DockerEnvironment;
+use tollgate::environment::docker::{DockerEnvironment, clean, engine};
+use tollgate::environment::fleet::InstanceOptions;
 use tollgate::environment::kvm::Accelerator;
 use tollgate::environment::native::Native;
 use tollgate::model::EnvironmentName;
@@ -89,6 +91,48 @@ async fn native_and_docker_environments_are_what_they_say() {
     for name in ["docker", "docker+nat", "docker+layer"] {
         exercise(&DockerEnvironment::new(name.parse().expect("a name"), SOCKET.into()), &stage).await;
     }
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_a_killed_process_left_taken_is_had_again_but_never_anothers() {
+    if !common::real(common::not_everything()) {
+        return;
+    }
+    let _alone = common::alone().await;
+    let stage = stage().await;
+    let environment = DockerEnvironment::new("docker".parse().expect("a name"), SOCKET.into());
+    let session = environment.start(&stage.context).await.expect("starts");
+    let fleet = session.fleet();
+    let one = InstanceOptions { number: 7, memory_mib: None };
+    // The process dies: the engine's container stays, and nobody waits for it.
+    drop(fleet.launch(one).await.expect("starts"));
+    let mut next = fleet.launch(one).await.expect("the same name again");
+    next.agent().exec(exec(&["/bin/true"])).await.expect("runs");
+    // Its removal is under way, of somebody who does not wait for it.
+    let docker = engine::connect(Path::new(SOCKET)).await.expect("the engine");
+    let of_sweep = |sweep: &str| sweep == stage.context.sweep;
+    let containers = async || {
+        let mut found = clean::find(&docker, of_sweep).await.expect("a list");
+        found.retain(|leftover| matches!(leftover, clean::Leftover::Container(_)));
+        found
+    };
+    let found = containers().await;
+    assert_eq!(found.len(), 2, "the environment's and the instance's: {found:?}");
+    let removing = found.iter().map(|leftover| clean::remove(&docker, leftover));
+    let again = found.iter().map(|leftover| clean::remove(&docker, leftover));
+    let (removed, again) =
+        tokio::join!(futures_util::future::join_all(removing), futures_util::future::join_all(again));
+    assert!(removed.iter().chain(&again).all(Result::is_ok), "{removed:?} {again:?}");
+    assert_eq!(containers().await, [], "removed means gone");
+    // A container of this name that is not this sweep's stays.
+    let name = format!("tollgate-{}-docker-i7", stage.context.sweep);
+    let image = engine::tag(&stage.context.image);
+    command(&["docker", "create", "--name", &name, &image, "true"]).await.expect("created");
+    let refused = fleet.launch(one).await.err().expect("somebody else's").to_string();
+    command(&["docker", "rm", &name]).await.expect("it is still there");
+    assert!(refused.contains("already in use"), "{refused}");
+    session.stop().await.expect("what is gone already is fine");
     stage.end().await;
 }
 

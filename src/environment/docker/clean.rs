@@ -9,6 +9,10 @@ use bollard::query_parameters::{
     RemoveVolumeOptionsBuilder,
 };
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How long a removal that somebody else has begun may take.
+const REMOVAL: Duration = Duration::from_secs(120);
 
 /// One labelled thing in the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,10 +73,7 @@ pub async fn find(docker: &Docker, of: impl Fn(&str) -> bool) -> Result<Vec<Left
 /// Removes it; what is gone already is fine.
 pub async fn remove(docker: &Docker, leftover: &Leftover) -> Result<(), EnvironmentError> {
     let result = match leftover {
-        Leftover::Container(id) => {
-            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-            docker.remove_container(id, Some(options)).await
-        }
+        Leftover::Container(id) => remove_container(docker, id).await,
         Leftover::Network(id) => docker.remove_network(id).await,
         Leftover::Volume(name) => {
             docker.remove_volume(name, Some(RemoveVolumeOptionsBuilder::new().force(true).build())).await
@@ -83,13 +84,39 @@ pub async fn remove(docker: &Docker, leftover: &Leftover) -> Result<(), Environm
         }
     };
     match result {
-        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
-        // Its removal is under way already.
-        Err(bollard::errors::Error::DockerResponseServerError { status_code: 409, .. })
-            if matches!(leftover, Leftover::Container(_)) =>
-        {
-            Ok(())
-        }
+        Err(error) if is_missing(&error) => Ok(()),
         other => Ok(other?),
+    }
+}
+
+/// Where somebody else, perhaps a process that was killed, has begun the removal, waits for its end: the name is taken
+/// and the files are there until then.
+async fn remove_container(docker: &Docker, id: &str) -> Result<(), bollard::errors::Error> {
+    let deadline = Instant::now() + REMOVAL;
+    loop {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        match docker.remove_container(id, Some(options)).await {
+            Err(error) if is_conflict(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether the engine knows no such thing.
+pub(super) fn is_missing(error: &bollard::errors::Error) -> bool {
+    status(error) == Some(404)
+}
+
+/// Whether something is in the way: a name that is taken, a removal that is under way.
+pub(super) fn is_conflict(error: &bollard::errors::Error) -> bool {
+    status(error) == Some(409)
+}
+
+fn status(error: &bollard::errors::Error) -> Option<u16> {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! What one environment creates in an engine: volume, network, container, and the connection to the agent in it.
 
 use super::axes::Axes;
+use super::clean::{self, is_conflict, is_missing};
 use super::{SWEEP_LABEL, engine};
 use crate::environment::agent::AgentClient;
 use crate::environment::image::DATA;
@@ -113,8 +114,42 @@ impl Names {
         docker: &Docker,
         body: ContainerCreateBody,
     ) -> Result<String, EnvironmentError> {
-        let options = CreateContainerOptionsBuilder::new().name(&self.container).build();
-        Ok(docker.create_container(Some(options), body).await?.id)
+        create(docker, &self.container, body).await
+    }
+}
+
+/// Creates a container of this name and returns its id.
+///
+/// A process that was killed while the engine created one leaves a container that comes into being after everything
+/// was cleaned, and a resumed sweep has the same names: one that carries this very sweep's label makes way.
+pub(super) async fn create(
+    docker: &Docker,
+    name: &str,
+    body: ContainerCreateBody,
+) -> Result<String, EnvironmentError> {
+    let options = || Some(CreateContainerOptionsBuilder::new().name(name).build());
+    let refused = match docker.create_container(options(), body.clone()).await {
+        Ok(created) => return Ok(created.id),
+        Err(error) => error,
+    };
+    if !is_conflict(&refused) || !is_of_same_sweep(docker, name, &body).await {
+        return Err(refused.into());
+    }
+    tracing::info!(name, "a container that a killed process left makes way");
+    clean::remove(docker, &clean::Leftover::Container(name.to_owned())).await?;
+    Ok(docker.create_container(options(), body).await?.id)
+}
+
+/// Also true of one that is gone meanwhile.
+async fn is_of_same_sweep(docker: &Docker, name: &str, body: &ContainerCreateBody) -> bool {
+    let sweep_of =
+        |labels: Option<&HashMap<String, String>>| labels.and_then(|l| l.get(SWEEP_LABEL).cloned());
+    match docker.inspect_container(name, None).await {
+        Ok(found) => {
+            let found = found.config.and_then(|config| sweep_of(config.labels.as_ref()));
+            found.is_some() && found == sweep_of(body.labels.as_ref())
+        }
+        Err(error) => is_missing(&error),
     }
 }
 

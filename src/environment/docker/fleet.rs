@@ -1,6 +1,6 @@
 //! Fresh containers like that of an environment, and loaded images.
 
-use super::container::attach_and_start;
+use super::container::{self, attach_and_start};
 use super::{SWEEP_LABEL, clean, processes};
 use crate::cgroup;
 use crate::environment::EnvironmentError;
@@ -10,7 +10,7 @@ use crate::model::CgroupMemory;
 use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{CreateContainerOptionsBuilder, WaitContainerOptions};
+use bollard::query_parameters::WaitContainerOptions;
 use futures_util::TryStreamExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -61,8 +61,7 @@ impl Fleet for DockerFleet {
     async fn launch(&self, options: InstanceOptions) -> Result<Box<dyn Instance>, EnvironmentError> {
         let begun = Instant::now();
         let name = self.container(options.number);
-        let create = CreateContainerOptionsBuilder::new().name(&name).build();
-        let id = self.docker.create_container(Some(create), self.body(options)).await?.id;
+        let id = container::create(&self.docker, &name, self.body(options)).await?;
         let create_ms = ms_since(begun);
         let begun = Instant::now();
         match attach_and_start(&self.docker, &id).await {
