@@ -53,13 +53,11 @@ impl Service<'_> {
         if !wake.force {
             return Ok("the service looks at its host".to_owned());
         }
-        let reason = match wake.source {
-            Source::Hook => {
-                Reason::Hook { delivery: delivery.map_or_else(|| now.to_rfc3339(), str::to_owned) }
-            }
-            Source::Trigger => Reason::Trigger { by: "tollgate trigger".to_owned() },
-            source => Reason::Trigger { by: source.as_str().to_owned() },
+        let by = match wake.source {
+            Source::Trigger => "tollgate trigger",
+            source => source.as_str(),
         };
+        let reason = Reason::Trigger { by: by.to_owned() };
         let id = self.queue.ask(profile.as_str(), reason, now);
         self.unsaved = true;
         tracing::info!(job = id, profile = profile.as_str(), source = wake.source.as_str(), "asked for");

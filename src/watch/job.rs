@@ -36,11 +36,6 @@ pub enum Reason {
         /// How.
         by: String,
     },
-    /// A signed hook asked.
-    Hook {
-        /// What tells this delivery from others: GitHub's `X-GitHub-Delivery`, or the time where there is none.
-        delivery: String,
-    },
     /// The baseline has too few sweeps to judge by.
     NoBaseline,
 }
@@ -50,7 +45,7 @@ impl Reason {
     pub fn priority(&self) -> Priority {
         match self {
             Self::Trigger { .. } => Priority::High,
-            Self::Change { .. } | Self::Hook { .. } => Priority::Normal,
+            Self::Change { .. } => Priority::Normal,
             Self::Schedule { .. } | Self::NoBaseline => Priority::Low,
         }
     }
@@ -73,7 +68,6 @@ impl Reason {
             }
             Self::Schedule { name } => format!("schedule {name}"),
             Self::Trigger { by } => format!("asked for: {by}"),
-            Self::Hook { delivery } => format!("asked for by a signed hook ({delivery})"),
             Self::NoBaseline => "the baseline has too few sweeps".to_owned(),
         }
     }
@@ -119,7 +113,6 @@ mod tests {
             Reason::Change { changed },
             Reason::Schedule { name: "nightly".into() },
             Reason::Trigger { by: "tollgate trigger".into() },
-            Reason::Hook { delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into() },
             Reason::NoBaseline,
         ];
         assert_eq!(

@@ -310,7 +310,7 @@ pub fn busy() -> Status {
         detail: detail.map(str::to_owned),
         untold: false,
     };
-    let mut waiting = job(9, Reason::Hook { delivery: "72d3162e".into() });
+    let mut waiting = job(9, Reason::Trigger { by: "tollgate trigger".into() });
     waiting.priority = Priority::High;
     waiting.not_before = Some(now() + chrono::Duration::hours(8));
     let mut again = job(10, Reason::NoBaseline);

@@ -117,7 +117,7 @@ fn what_a_person_asked_for_outlives_the_change_it_was_put_to() {
 fn jobs_run_by_urgency_and_quiet_hours_hold_all_but_what_a_person_asked_for() {
     let mut queue = Queue::new(7);
     let low = queue.ask("full", Reason::Schedule { name: "monthly".into() }, at(0));
-    let normal = queue.ask("smoke", Reason::Hook { delivery: "1".into() }, at(1));
+    let normal = queue.ask("smoke", Reason::Change { changed: Vec::new() }, at(1));
     let ids = |queue: &Queue| queue.waiting().iter().map(|j| j.id).collect::<Vec<_>>();
     assert_eq!(ids(&queue), [normal, low]);
     assert_eq!(queue.next(at(2), Some(at(100))), Next::Wait(at(100)));
@@ -314,7 +314,6 @@ fn step(queue: &mut Queue, event: &Happens, host: &mut Components, now: i64, ask
             let reason = match r {
                 0 => Reason::Schedule { name: "nightly".into() },
                 1 => Reason::Trigger { by: "me".into() },
-                2 => Reason::Hook { delivery: "1".into() },
                 _ => Reason::NoBaseline,
             };
             asked.insert(queue.ask(profile(*p), reason, at(now)));
