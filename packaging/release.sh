@@ -33,6 +33,7 @@ name=tollgate-$version-x86_64-linux
 mkdir "target/dist/$name"
 install -m 755 "$program" "target/dist/$name/tollgate"
 install -m 644 README.md CHANGELOG.md SECURITY.md LICENSE-APACHE LICENSE-MIT "target/dist/$name/"
+install -D -m 644 --target-directory "target/dist/$name/systemd" packaging/systemd/*
 tar --create --directory target/dist --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$when" "$name" |
     gzip --no-name -9 >"target/dist/$name.tar.gz"
 rm -r "target/dist/$name"
