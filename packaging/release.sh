@@ -17,8 +17,8 @@ version=${id##*[#@]}
 notes=$(sed -n "/^## \[\?$version\b/,/^## /{/^## /d;p}" CHANGELOG.md)
 [[ -n ${notes//[[:space:]]/} ]] || fail "CHANGELOG.md has no section $version"
 
-RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin tollgate --target "$target"
-program=${CARGO_TARGET_DIR:-target}/$target/release/tollgate
+RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile dist --locked --bin tollgate --target "$target"
+program=${CARGO_TARGET_DIR:-target}/$target/dist/tollgate
 # A dynamic program names its loader and its libraries.
 headers=$(readelf --program-headers "$program")
 [[ $headers == *LOAD* && $headers != *INTERP* ]] || fail "$program asks for a loader: it is not static"

@@ -68,32 +68,12 @@ pub async fn sweep(
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Sweep, PipelineError> {
-    if !rustix::process::geteuid().is_root() {
-        return Err(PipelineError::Unavailable(Unavailable {
-            reason: "a sweep needs root for chroot, namespaces and Docker's socket".into(),
-            remedy: "run it with sudo, or on a self-hosted runner that is root".into(),
-        }));
-    }
-    let resumed = match &request.resume {
-        None => None,
-        Some(Some(id)) => Some(id.clone()),
-        Some(None) => Some(resume::unfinished(&config.state, profile)?.ok_or_else(|| {
-            PipelineError::Usage(format!("there is no interrupted {} sweep to resume", profile.as_str()))
-        })?),
-    };
+    need_root()?;
+    let resumed = resumed(config, profile, request)?;
     let named = resumed.clone().or_else(|| request.id.clone());
     let id = named.unwrap_or_else(|| SweepId::new(Utc::now(), rand::random()));
     let _lock = take_host(config, &id)?;
-    let cleaned = clean::clean(config, false).await?;
-    for line in &cleaned.removed {
-        progress.step(Step::Note(format!("removed what a crashed sweep left: {line}")));
-    }
-    for line in &cleaned.failed {
-        progress.step(Step::Note(format!("a crashed sweep left something that is not removed: {line}")));
-    }
-    for line in cleaned.told {
-        progress.step(Step::Note(line));
-    }
+    clear(config, progress).await?;
     ready::check(config, request.cells.is_none(), progress).await?;
     let say = |text: &str| progress.step(Step::Note(text.to_owned()));
     let recipe = wiring::recipe(config);
@@ -128,26 +108,65 @@ pub async fn sweep(
     let span = tracing::info_span!("sweep", %id, profile = prepared.header.profile.as_str());
     let measuring = measure(config, prepared, &id, &image, &scratch, progress, cancel);
     let finished = measuring.instrument(span).await;
-    let tidied = std::fs::remove_dir_all(&scratch);
-    // What was being started when something failed belongs to no session.
-    match clean::clean(config, false).await {
-        Ok(left) => {
-            for why in left.failed {
-                progress.step(Step::Note(format!("not removed: {why}")));
-            }
-        }
-        Err(error) => progress.step(Step::Note(format!("cleaning up: {error}"))),
-    }
+    tidy(config, &scratch, progress).await;
     finished?;
-    if let Err(error) = tidied {
-        progress.step(Step::Note(format!("{}: {error}; `tollgate clean` removes it", scratch.display())));
-    }
     let now = tokio::select! {
         now = fingerprint_with(config, Some(&image)) => now,
         () = cancel.cancelled() => return Err(SweepError::Cancelled.into()),
     };
     resume::check_end(&path, &header, &now)?;
     finish(config, &path)
+}
+
+fn need_root() -> Result<(), PipelineError> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(PipelineError::Unavailable(Unavailable {
+        reason: "a sweep needs root for chroot, namespaces and Docker's socket".into(),
+        remedy: "run it with sudo, or on a self-hosted runner that is root".into(),
+    }))
+}
+
+/// The sweep that is gone on with; none for a new one.
+fn resumed(config: &Config, profile: Profile, request: &Request) -> Result<Option<SweepId>, PipelineError> {
+    match &request.resume {
+        None => Ok(None),
+        Some(Some(id)) => Ok(Some(id.clone())),
+        Some(None) => resume::unfinished(&config.state, profile)?.map(Some).ok_or_else(|| {
+            PipelineError::Usage(format!("there is no interrupted {} sweep to resume", profile.as_str()))
+        }),
+    }
+}
+
+/// Removes what crashed sweeps left, and says so.
+async fn clear(config: &Config, progress: &dyn Progress) -> Result<(), PipelineError> {
+    let cleaned = clean::clean(config, false).await?;
+    let removed = cleaned.removed.iter().map(|line| format!("removed what a crashed sweep left: {line}"));
+    let failed = cleaned
+        .failed
+        .iter()
+        .map(|line| format!("a crashed sweep left something that is not removed: {line}"));
+    for line in removed.chain(failed).chain(cleaned.told) {
+        progress.step(Step::Note(line));
+    }
+    Ok(())
+}
+
+/// Removes what is left after the sessions have ended: what was being started when something failed belongs to none.
+async fn tidy(config: &Config, scratch: &Path, progress: &dyn Progress) {
+    let tidied = std::fs::remove_dir_all(scratch);
+    let notes = match clean::clean(config, false).await {
+        Ok(left) => left.failed.iter().map(|why| format!("not removed: {why}")).collect(),
+        Err(error) => vec![format!("cleaning up: {error}")],
+    };
+    let scratch = tidied
+        .err()
+        .filter(|e| e.kind() != std::io::ErrorKind::NotFound)
+        .map(|error| format!("{}: {error}; `tollgate clean` removes it", scratch.display()));
+    for note in notes.into_iter().chain(scratch) {
+        progress.step(Step::Note(note));
+    }
 }
 
 /// Takes the host for one sweep.
