@@ -29,7 +29,7 @@ pub struct Status {
     pub running: Option<Running>,
     /// Jobs that ended, the newest first, at most 50.
     pub finished: Vec<Finished>,
-    /// Upgrades that are offered and not measured here.
+    /// Upgrades that are offered: newer than what is installed.
     pub candidates: Vec<Candidate>,
     /// What waits to be told.
     pub outbox: Outbox,

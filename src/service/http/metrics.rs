@@ -103,7 +103,7 @@ fn of_service(registry: &mut Registry, status: &Status) {
     one(
         registry,
         "candidate_upgrades",
-        "Upgrades that are offered and not measured here",
+        "Upgrades that are offered and newer than what is installed",
         status.candidates.len() as f64,
     );
     let outbox = gauges(registry, "outbox_jobs", "What was to be told: waiting, or refused for good");

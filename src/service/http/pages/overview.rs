@@ -63,7 +63,7 @@ fn candidates(candidates: &[Candidate], frame: Frame<'_>) -> Markup {
         @if !candidates.is_empty() {
             section {
                 h2 { "Candidate upgrades" }
-                p.soft.small { "Offered, and not measured here: nothing is known of their toll." }
+                p.soft.small { "Offered, and newer than what is installed." }
                 ul.plain {
                     @for c in candidates {
                         li.cand {
