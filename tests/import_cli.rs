@@ -179,6 +179,8 @@ fn what_tools_printed_is_imported_from_the_files_as_they_are() {
         ("linpack", "linpack-intel-2017-unfinished.txt"),
         ("bmf", "bmf-documentation.json"),
         ("bmf", "bmf-v1-documentation.json"),
+        ("redis", "redis-benchmark-old-five-tests.txt"),
+        ("redis", "redis-benchmark-2.4.2-quiet.txt"),
         ("redis", "redis-benchmark-7.0.15-set-get.txt"),
         ("redis", "redis-benchmark-7.0.15-refused.txt"),
         ("sysbench", "sysbench-1.0.20-read-write.txt"),

@@ -2,7 +2,7 @@
 
 use super::{Wrong, between, lines, positive};
 use crate::import::Reading;
-use crate::import::reading::{number, reading};
+use crate::import::reading::{name, number, reading};
 use crate::model::Better;
 
 const RATE: (&str, Better) = ("1/s", Better::Higher);
@@ -62,19 +62,21 @@ fn prose(text: &str) -> Result<Vec<Reading>, Wrong> {
     for ((line, shown), raw) in lines(text).zip(text.lines()) {
         let text = shown.trim();
         if let Some(name) = text.strip_prefix("======").and_then(|t| t.strip_suffix("======")) {
-            state.end()?;
             let name = name.trim().to_owned();
+            state.end(Some(&name))?;
             state = Prose { without_rate: Some((line, name.clone())), test: Some(name), ..Prose::default() };
             continue;
         }
         if let Some((before, after)) = text.split_once(" requests per second") {
-            state.ran()?;
-            found.extend(rate(line, state.test.as_deref(), before, after)?);
+            let rate = rate(line, state.test.as_deref(), before, after)?;
+            state.ran(rate.first().map(|r| r.case.as_str()))?;
+            found.extend(rate);
             let without_times = before.starts_with("throughput summary:").then_some(line);
             state = Prose { without_times, test: state.test, ..Prose::default() };
             continue;
         }
         if let Some(test) = progress(raw) {
+            state.ran(Some(test))?;
             state.running = Some((line, test.to_owned()));
         }
         let Some(name) = &state.test else { continue };
@@ -85,7 +87,7 @@ fn prose(text: &str) -> Result<Vec<Reading>, Wrong> {
             state.without_times = None;
         }
     }
-    state.end()?;
+    state.end(None)?;
     Ok(found)
 }
 
@@ -105,15 +107,17 @@ struct Prose {
 }
 
 impl Prose {
-    /// Refuses a test that ended while it ran.
-    fn ran(&self) -> Result<(), Wrong> {
-        self.running.as_ref().map_or(Ok(()), breaks_off)
+    /// Refuses a test that ended while it ran, where `next` is what comes instead; its own heading or rate may stand on a line
+    /// below its progress, where the carriage returns got lost.
+    fn ran(&self, next: Option<&str>) -> Result<(), Wrong> {
+        let ended = self.running.as_ref().filter(|(_, test)| next.map(name) != Some(name(test)));
+        ended.map_or(Ok(()), breaks_off)
     }
 
     /// Refuses a test that ends before its result.
-    fn end(&self) -> Result<(), Wrong> {
+    fn end(&self, next: Option<&str>) -> Result<(), Wrong> {
         self.without_rate.as_ref().map_or(Ok(()), breaks_off)?;
-        self.ran()?;
+        self.ran(next)?;
         let why = "the output breaks off after it: no numbers below `latency summary (msec):`";
         self.without_times.map_or(Ok(()), |line| Err(Wrong::at(line, why)))
     }
@@ -190,8 +194,15 @@ mod tests {
 
     #[test]
     fn text_of_every_age() {
-        let old = "====== SET ======\n  100000 requests completed in 1.23 seconds\n  50 parallel clients\n\n99.90% <= 1 milliseconds\n81234.77 requests per second\n\n";
-        assert_eq!(of(old), [row("set", "requests", 81234.77)]);
+        let two = of(include_str!("../../../tests/fixtures/tool_output/redis-benchmark-old-five-tests.txt"));
+        let wanted = [
+            ("set", 114_293.71),
+            ("get", 81_234.77),
+            ("incr", 68_458.59),
+            ("lpush", 88_109.25),
+            ("lpop", 71_994.96),
+        ];
+        assert_eq!(two, wanted.map(|(test, rate)| row(test, "requests", rate)));
         let new = "====== GET ======\nSummary:\n  throughput summary: 5000.25 requests per second\n  latency summary (msec):\n          avg       min       p50       p95       p99       max\n        0.271     0.080     0.263     0.391     0.567     1.039\n";
         assert_eq!(
             of(new),
@@ -249,13 +260,20 @@ mod tests {
         for (n, named) in (1..).zip(named) {
             let whole = |[_, rate]: [usize; 2]| n >= rate + 3;
             let of = |[heading, rate]: [usize; 2]| if n < rate { heading } else { rate };
-            let test = if n < get[0] { set } else { get };
-            assert_eq!(named, (!whole(test)).then(|| of(test)), "{n}");
+            let last = if n < get[0] { set } else { get };
+            assert_eq!(named, (!whole(last)).then(|| of(last)), "{n}");
         }
-        // Version 5 and before: the heading, and another heading where the rate should be.
-        let old = "====== SET ======\n  100000 requests completed in 1.23 seconds\n\n====== GET ======\n81234.77 requests per second\n";
-        let wrong = read(old).expect_err("SET has no rate");
-        assert!(wrong.line == 1 && wrong.why.contains("test \"SET\" breaks off"), "{wrong:?}");
+        // Before version 6 nothing follows a rate, so that the first of two tests may end at the next one's heading.
+        let two = include_str!("../../../tests/fixtures/tool_output/redis-benchmark-old-five-tests.txt");
+        let lost = two.replace("81234.77 requests per second\n", "");
+        let line = two.lines().position(|l| l.contains("GET")).expect("there") + 1;
+        let wrong = read(&lost).expect_err("GET has no rate");
+        assert!(wrong.line == line && wrong.why.contains("test \"GET\" breaks off"), "{wrong:?}");
+        // Carriage returns that became line feeds in a copy.
+        let copied = "GET: 1137382.75\nGET: 1264822.12\n====== GET ======\n81234.77 requests per second\n";
+        assert_eq!(of(copied), [row("get", "requests", 81234.77)]);
+        let lost = "SET: 1137382.75\nSET: 1264822.12\nGET: 81.5\nGET: 81234.77 requests per second\n";
+        assert!(read(lost).is_err_and(|w| w.line == 2 && w.why.contains("test \"SET\" breaks off")));
         let wrong = read("81.0 requests per second\n====== GET ======\n").expect_err("no heading");
         assert_eq!(wrong.line, 1);
     }
@@ -291,7 +309,9 @@ mod tests {
                 row("get", "p50", 0.167)
             ]
         );
-        let five = "LRANGE_100 (first 100 elements): 98039.22 requests per second\n";
-        assert_eq!(of(five), [row("lrange_100-first-100-elements", "requests", 98039.22)]);
+        let two = of(include_str!("../../../tests/fixtures/tool_output/redis-benchmark-2.4.2-quiet.txt"));
+        assert_eq!(two.len(), 15);
+        assert_eq!(two[0], row("ping-inline", "requests", 200_803.22));
+        assert_eq!(two[10], row("lpush-again-in-order-to-bench-lrange", "requests", 200_000.0));
     }
 }
