@@ -195,7 +195,8 @@ fn what_tools_printed_is_imported_from_the_files_as_they_are() {
             .lines()
             .map(|l| l.strip_prefix("lab,20260101T000000Z-000000,2026-01-01T00:00:00Z,").unwrap_or(l));
         let rows = rows.filter(|l| !l.starts_with("host_class,")).flat_map(|l| [l, "\n"]).collect::<String>();
-        said += &format!("# {format} {file}: {}\n{rows}\n", ran.status.code().unwrap_or(-1));
+        let code = ran.status.code().unwrap_or(-1);
+        said.extend(["# ", format, " ", file, ": ", &code.to_string(), "\n", &rows, "\n"]);
     }
     insta::assert_snapshot!(said);
 }
