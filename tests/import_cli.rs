@@ -107,7 +107,8 @@ fn what_is_exported_is_imported_and_exported_the_same() {
 fn files_of_a_tool_are_rounds_and_can_be_judged() {
     let dir = tempfile::tempdir().expect("a directory");
     let write = |name: &str, copy: f64| {
-        std::fs::write(dir.path().join(name), format!("Copy: {copy} 0 0 0\nTriad: {} 0 0 0\n", copy * 0.9))
+        let kernels = format!("Copy: {copy} 0 0 0\nScale: {copy} 0 0 0\nAdd: {copy} 0 0 0\n");
+        std::fs::write(dir.path().join(name), format!("{kernels}Triad: {} 0 0 0\n", copy * 0.9))
             .expect("written");
     };
     for round in 0..4 {
@@ -134,11 +135,14 @@ fn files_of_a_tool_are_rounds_and_can_be_judged() {
 #[test]
 fn a_wrong_line_is_named_and_nothing_is_written() {
     let dir = tempfile::tempdir().expect("a directory");
-    std::fs::write(dir.path().join("good.txt"), "Copy: 1 0 0 0\n").expect("written");
-    std::fs::write(dir.path().join("bad.txt"), "Copy: 1 0 0 0\nTriad: fast 0 0 0\n").expect("written");
+    let good = "Copy: 1 0 0 0\nScale: 1 0 0 0\nAdd: 1 0 0 0\nTriad: 1 0 0 0\n";
+    std::fs::write(dir.path().join("good.txt"), good).expect("written");
+    std::fs::write(dir.path().join("bad.txt"), good.replace("Triad: 1", "Triad: fast")).expect("written");
+    std::fs::write(dir.path().join("cut.txt"), good.replace("Triad: 1 0 0 0\n", "")).expect("written");
     let common = ["import", "--format", "stream", "--host-class", "lab", "--output", "out.csv"];
     for (more, word) in [
-        (&["--environment", "native", "good.txt", "bad.txt"][..], "bad.txt: line 2: found \"fast\""),
+        (&["--environment", "native", "good.txt", "bad.txt"][..], "bad.txt: line 4: found \"fast\""),
+        (&["--environment", "native", "good.txt", "cut.txt"][..], "cut.txt: line 3: no line `Triad:`"),
         (&["good.txt"][..], "give --environment or a mapping file"),
         (&["--environment", "native", "missing.txt"][..], "missing.txt: "),
     ] {
@@ -158,6 +162,43 @@ fn a_wrong_line_is_named_and_nothing_is_written() {
         &["import", "--format", "fio-text", "--environment", "native", "--host-class", "lab", "good.txt"],
     );
     assert!(text(&nothing).contains("no result of fio in it"), "{}", text(&nothing));
+}
+
+#[test]
+fn what_tools_printed_is_imported_from_the_files_as_they_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tool_output");
+    let mut said = String::new();
+    for (format, file) in [
+        ("fio-text", "fio-2-randrw.txt"),
+        ("fio-text", "fio-3.33-randrw.txt"),
+        ("hpcc", "hpcc-1.5.0-n400-two-processes.txt"),
+        ("stream", "stream-5.10-two-threads.txt"),
+        ("gups", "hpcc-1.5.0-n400-two-processes.txt"),
+        ("linpack", "linpack-intel-2020.txt"),
+        ("linpack", "linpack-intel-2017-unfinished.txt"),
+        ("bmf", "bmf-documentation.json"),
+        ("bmf", "bmf-v1-documentation.json"),
+        ("redis", "redis-benchmark-old-five-tests.txt"),
+        ("redis", "redis-benchmark-2.4.2-quiet.txt"),
+        ("redis", "redis-benchmark-7.0.15-set-get.txt"),
+        ("redis", "redis-benchmark-7.0.15-refused.txt"),
+        ("sysbench", "sysbench-1.0.20-read-write.txt"),
+    ] {
+        std::fs::copy(fixtures.join(file), dir.path().join(file)).expect("copied");
+        let common =
+            ["--host-class", "lab", "--environment", "native", "--started-at", "2026-01-01T00:00:00Z"];
+        let ran = run(dir.path(), &[&["import", "--format", format][..], &common, &[file]].concat());
+        let output = text(&ran);
+        // The columns that the command line says are the same in all lines.
+        let rows = output
+            .lines()
+            .map(|l| l.strip_prefix("lab,20260101T000000Z-000000,2026-01-01T00:00:00Z,").unwrap_or(l));
+        let rows = rows.filter(|l| !l.starts_with("host_class,")).flat_map(|l| [l, "\n"]).collect::<String>();
+        let code = ran.status.code().unwrap_or(-1);
+        said.extend(["# ", format, " ", file, ": ", &code.to_string(), "\n", &rows, "\n"]);
+    }
+    insta::assert_snapshot!(said);
 }
 
 /// A stored sweep below `dir`.

@@ -22,20 +22,25 @@ fn rounds(tool: Tool, files: &[(&str, &str)]) -> Result<Vec<String>, ImportError
 
 #[test]
 fn a_value_that_a_file_lacks_shifts_no_later_one() {
-    let files = [
-        ("native", "Copy: 1000 0\nTriad: 1000 0\n"),
-        ("docker", "Copy: 2000 0\nTriad: 2000 0\n"),
-        ("native", "Copy: 3000 0\n"),
-        ("docker", "Copy: 4000 0\nTriad: 4000 0\n"),
-        ("native", "Copy: 5000 0\nTriad: 5000 0\n"),
+    let both = |value: u32| {
+        format!(r#"{{"a": {{"latency": {{"value": {value}}}, "throughput": {{"value": {value}}}}}}}"#)
+    };
+    let one = |value: u32| format!(r#"{{"a": {{"latency": {{"value": {value}}}}}}}"#);
+    let texts = [
+        ("native", both(1)),
+        ("docker", both(2)),
+        ("native", one(3)),
+        ("docker", both(4)),
+        ("native", both(5)),
     ];
+    let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (*name, text.as_str())).collect();
     assert_eq!(
-        rounds(Tool::Stream, &files),
+        rounds(Tool::Bmf, &files),
         Ok([
-            "copy@native 1=1 2=3 3=5",
-            "copy@docker 1=2 2=4",
-            "triad@native 1=1 3=5",
-            "triad@docker 1=2 2=4"
+            "latency@native 1=1 2=3 3=5",
+            "latency@docker 1=2 2=4",
+            "throughput@native 1=1 3=5",
+            "throughput@docker 1=2 2=4"
         ]
         .map(str::to_owned)
         .to_vec())
@@ -52,7 +57,7 @@ fn a_series_has_one_value_in_a_file() {
         (Tool::FioText, fio.as_str()),
         (Tool::FioJson, json),
         (Tool::Bmf, bmf),
-        (Tool::Stream, "Copy: 1000 0\nCopy: 1001 0\n"),
+        (Tool::Stream, "Copy: 1000 0\nScale: 1 0\nAdd: 1 0\nTriad: 1 0\nCopy: 1001 0\n"),
     ] {
         let twice = rounds(tool, &[("native", text)]).expect_err("two values");
         assert!(matches!(twice, ImportError::Twice { .. }), "{tool:?}: {twice}");
@@ -76,7 +81,8 @@ fn trials_of_a_file_are_rounds_and_files_go_on_beside_each_other() {
     let table = |values: &[u32]| {
         let row = |v: &u32| format!("100 100 1 0.1 {v} 0 0 pass");
         let head = "Size LDA Align. Time(s) GFlops Residual Residual(norm) Check".to_owned();
-        std::iter::once(head).chain(values.iter().map(row)).collect::<Vec<_>>().join("\n") + "\n"
+        std::iter::once(head).chain(values.iter().map(row)).collect::<Vec<_>>().join("\n")
+            + "\n\nPerformance Summary (GFlops)\n"
     };
     let (three, two) = (table(&[1, 2, 3]), table(&[4, 5]));
     let files = [("native", two.as_str()), ("docker", &three), ("native", &three), ("docker", &two)];

@@ -45,3 +45,25 @@ pub(super) fn decimal(value: f64) -> String {
         value.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{COLUMNS, parse};
+
+    #[test]
+    fn the_file_that_people_read() {
+        // In no order, with a round that failed, a name with a comma and one with quotation marks, and numbers of all sizes.
+        let rows = [
+            "lab,s2,2026-11-24T12:00:00.5Z,1,redis,get,ops,1/s,higher,native,87753",
+            "lab,s1,2026-11-23T12:00:00Z,2,redis,get,ops,1/s,higher,native,NaN",
+            "lab,s1,2026-11-23T12:00:00Z,1,redis,get,ops,1/s,higher,native,86187.25",
+            "lab,s1,2026-11-23T12:00:00Z,1,redis,get,ops,1/s,higher,docker+nat,74780",
+            "lab,s1,2026-11-23T12:00:00Z,1,\"web, the\",\"\"\"page\"\"\",p99,ms,lower,native,0.1",
+            "lab,s1,2026-11-23T12:00:00Z,1,rr,tcp,faults,,lower,native,0.00000012",
+            "lab,s1,2026-11-23T12:00:00Z,2,rr,tcp,faults,,lower,native,12000000000000000000",
+        ];
+        let text = format!("{}\n{}\n", COLUMNS.join(","), rows.join("\n"));
+        insta::assert_snapshot!(write(&parse(&text, "a.csv").expect("samples")));
+    }
+}

@@ -16,7 +16,9 @@ pub(super) fn read(text: &str, map: &Map) -> Result<Vec<Reading>, Wrong> {
     for (benchmark, measures) in benchmarks {
         let line = line_of(text, benchmark);
         let measures = measures.as_object().ok_or_else(|| {
-            Wrong::at(line, format!("benchmark {benchmark:?}: expected an object of measures"))
+            let version =
+                if measures.is_array() { "; version 1 of the format, with arrays, is not read" } else { "" };
+            Wrong::at(line, format!("benchmark {benchmark:?}: expected an object of measures{version}"))
         })?;
         for (measure, value) in measures {
             let number = value["value"].as_f64().ok_or_else(|| {
@@ -47,7 +49,9 @@ fn of_measure(
         .map(|(unit, better)| (unit, said.map_or(better, |s| s.1)))
         .or(said)
         .ok_or_else(|| Wrong::undirected(line, measure))?;
-    let (workload, case) = benchmark.split_once('/').unwrap_or((benchmark, "default"));
+    // A command's path, `/bin/sh -c ./build.sh`, begins with one and names no workload before it.
+    let parts = benchmark.split_once('/').filter(|(workload, _)| !workload.trim().is_empty());
+    let (workload, case) = parts.unwrap_or((benchmark, "default"));
     Ok(Reading {
         line,
         workload: name(workload),
@@ -72,6 +76,31 @@ fn line_of(text: &str, benchmark: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_example_of_the_documentation() {
+        let text = include_str!("../../../tests/fixtures/tool_output/bmf-documentation.json");
+        let found = read(text, &Map::default()).expect("read");
+        let row = |r: &Reading| {
+            format!("{}: {}/{}/{} {} {}", r.line, r.workload, r.case, r.metric, r.value, r.unit)
+        };
+        let mut rows: Vec<String> = found.iter().map(row).collect();
+        rows.sort_unstable();
+        let wanted = [
+            "14: bin-sh-c-.-my_build_script.sh/default/build-time 87 s",
+            "19: my_binary/default/file-size 42 B",
+            "2: benchmark_name/default/latency 88 ns",
+            "2: benchmark_name/default/throughput 5.55 1/s",
+        ];
+        assert_eq!(rows, wanted);
+    }
+
+    #[test]
+    fn another_version_of_the_format_is_named() {
+        let text = include_str!("../../../tests/fixtures/tool_output/bmf-v1-documentation.json");
+        let wrong = read(text, &Map::default()).expect_err("arrays");
+        assert!(wrong.line == 2 && wrong.why.contains("version 1 of the format"), "{wrong:?}");
+    }
 
     #[test]
     fn known_measures_have_units_and_others_need_a_direction() {

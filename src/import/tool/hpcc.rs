@@ -55,17 +55,42 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
 mod tests {
     use super::*;
 
+    const CAPTURED: &str =
+        include_str!("../../../tests/fixtures/tool_output/hpcc-1.5.0-n400-two-processes.txt");
+
     #[test]
-    fn the_summary_counts_and_what_was_not_run_does_not() {
-        let text = "Begin of Summary section.\nSuccess=1\nHPL_Tflops=0.0583\nStarSTREAM_Triad=25.1\nMPIRandomAccess_GUPs=-1\nEnd of Summary section.\n";
-        let found = read(text).expect("read");
-        assert_eq!(found.len(), 2);
-        assert!((found[0].value - 58.3).abs() < 1e-9 && found[0].unit == "GFLOPS");
-        let cut = text.replace("End of Summary section.\n", "");
-        assert!(read(&cut).is_err_and(|w| w.line == 4 && w.why.contains("breaks off")));
-        let captured = include_str!("../../../tests/fixtures/tool_output/hpcc-1.5.0-n800x10.txt");
-        assert!(!read(captured).expect("whole").is_empty());
-        assert!(read("Success=0\n").is_err());
+    fn every_part_of_a_run_is_read_from_its_summary() {
+        let found = read(CAPTURED).expect("read");
+        let rows: Vec<String> =
+            found.iter().map(|r| format!("{}/{}/{} {:.6}", r.workload, r.case, r.metric, r.value)).collect();
+        let wanted = [
+            "linpack/hpcc/gflops 17.738300",
+            "randomaccess/hpcc-mpi/gups 0.001745",
+            "randomaccess/hpcc-single/gups 0.677527",
+            "stream/hpcc-star/copy 56.630700",
+            "stream/hpcc-star/scale 34.906000",
+            "stream/hpcc-star/add 32.116400",
+            "stream/hpcc-star/triad 34.123400",
+            "stream/hpcc-single/copy 81.578600",
+            "stream/hpcc-single/scale 50.402400",
+            "stream/hpcc-single/add 54.364900",
+            "stream/hpcc-single/triad 55.884000",
+        ];
+        assert_eq!(rows, wanted);
+        assert_eq!((found[0].unit.as_str(), found[1].unit.as_str()), ("GFLOPS", "GUP/s"));
+        let alone = include_str!("../../../tests/fixtures/tool_output/hpcc-1.5.0-n800x10.txt");
+        assert_eq!(read(alone).map(|found| found.len()), Ok(wanted.len()));
+    }
+
+    #[test]
+    fn what_was_not_run_does_not_count_and_a_cut_summary_is_none() {
+        let skipped = CAPTURED.replace("\nMPIRandomAccess_GUPs=0.00174526\n", "\nMPIRandomAccess_GUPs=-1\n");
+        assert_eq!(read(&skipped).map(|found| found.len()), Ok(10));
+        let cut = CAPTURED.split_once("FFT_N=").expect("there").0;
+        let last = cut.lines().count();
+        assert!(read(cut).is_err_and(|w| w.line == last && w.why.contains("breaks off")));
+        let failed = CAPTURED.replace("\nSuccess=1\n", "\nSuccess=0\n");
+        assert!(read(&failed).is_err_and(|w| w.why.contains("did not succeed")));
         assert!(read("HPL_Tflops=x\n").is_err_and(|w| w.line == 1));
     }
 }

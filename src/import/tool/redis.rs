@@ -2,7 +2,7 @@
 
 use super::{Wrong, between, lines, positive};
 use crate::import::Reading;
-use crate::import::reading::{number, reading};
+use crate::import::reading::{name, number, reading};
 use crate::model::Better;
 
 const RATE: (&str, Better) = ("1/s", Better::Higher);
@@ -15,7 +15,15 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
 fn csv(text: &str) -> Result<Vec<Reading>, Wrong> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut latencies: Option<(usize, usize)> = None;
+    let mut columns = None;
     let mut found = Vec::new();
+    // The reader takes the end of the text for the end of a field.
+    if text.matches('"').count() % 2 == 1 {
+        return Err(Wrong::at(
+            lines(text).count(),
+            "the output breaks off within a field: a quotation mark is open",
+        ));
+    }
     for record in reader.records() {
         let record = record.map_err(|e| {
             let line = e.position().map_or(1, |p| usize::try_from(p.line()).unwrap_or(1));
@@ -26,7 +34,14 @@ fn csv(text: &str) -> Result<Vec<Reading>, Wrong> {
         if field(0) == "test" {
             let column = |name: &str| record.iter().position(|f| f == name);
             latencies = column("p50_latency_ms").zip(column("p99_latency_ms"));
+            columns = Some(record.len());
             continue;
+        }
+        if let Some(n) = columns.filter(|n| *n != record.len()) {
+            return Err(Wrong::at(
+                line,
+                format!("found {} fields, expected the {n} of the heading", record.len()),
+            ));
         }
         let at = (line, "redis", field(0));
         let value = |i: usize| number(field(i)).ok_or_else(|| Wrong::number(line, field(i)));
@@ -42,28 +57,84 @@ fn csv(text: &str) -> Result<Vec<Reading>, Wrong> {
 /// `====== GET ======`, then, among others, `81234.77 requests per second` or `throughput summary: 81234.77 requests per
 /// second`; percentiles of version 6 and later stand below `latency summary (msec):`. Of `-q` one line a test, which names it.
 fn prose(text: &str) -> Result<Vec<Reading>, Wrong> {
-    let mut current: Option<String> = None;
-    let mut header: Option<Vec<String>> = None;
+    let mut state = Prose::default();
     let mut found = Vec::new();
-    for (line, text) in lines(text) {
-        let text = text.trim();
+    for ((line, shown), raw) in lines(text).zip(text.lines()) {
+        let text = shown.trim();
         if let Some(name) = text.strip_prefix("======").and_then(|t| t.strip_suffix("======")) {
-            current = Some(name.trim().to_owned());
-            header = None;
+            let name = name.trim().to_owned();
+            state.end(Some(&name))?;
+            state = Prose { without_rate: Some((line, name.clone())), test: Some(name), ..Prose::default() };
             continue;
         }
         if let Some((before, after)) = text.split_once(" requests per second") {
-            found.extend(rate(line, current.as_deref(), before, after)?);
+            let rate = rate(line, state.test.as_deref(), before, after)?;
+            state.ran(rate.first().map(|r| r.case.as_str()))?;
+            found.extend(rate);
+            let without_times = before.starts_with("throughput summary:").then_some(line);
+            state = Prose { without_times, test: state.test, ..Prose::default() };
             continue;
         }
-        let Some(name) = &current else { continue };
+        if let Some(test) = progress(raw) {
+            state.ran(Some(test))?;
+            state.running = Some((line, test.to_owned()));
+        }
+        let Some(name) = &state.test else { continue };
         if text.starts_with("avg") && text.contains("p50") {
-            header = Some(text.split_whitespace().map(str::to_owned).collect());
-        } else if let Some(columns) = header.take() {
+            state.columns = Some(text.split_whitespace().map(str::to_owned).collect());
+        } else if let Some(columns) = state.columns.take() {
             found.extend(percentiles((line, "redis", name), &columns, text)?);
+            state.without_times = None;
         }
     }
+    state.end(None)?;
     Ok(found)
+}
+
+/// What was said of a test, and what must still follow.
+#[derive(Default)]
+struct Prose {
+    /// The test of the last heading.
+    test: Option<String>,
+    /// Line and test of a heading below which no rate stood so far.
+    without_rate: Option<(usize, String)>,
+    /// Line and test of progress after which neither heading nor rate came so far.
+    running: Option<(usize, String)>,
+    /// Line of a `throughput summary:`, of which the latencies are to come.
+    without_times: Option<usize>,
+    /// Columns of the percentiles that come next.
+    columns: Option<Vec<String>>,
+}
+
+impl Prose {
+    /// Refuses a test that ended while it ran, where `next` is what comes instead; its own heading or rate may stand on a line
+    /// below its progress, where the carriage returns got lost.
+    fn ran(&self, next: Option<&str>) -> Result<(), Wrong> {
+        let ended = self.running.as_ref().filter(|(_, test)| next.map(name) != Some(name(test)));
+        ended.map_or(Ok(()), breaks_off)
+    }
+
+    /// Refuses a test that ends before its result.
+    fn end(&self, next: Option<&str>) -> Result<(), Wrong> {
+        self.without_rate.as_ref().map_or(Ok(()), breaks_off)?;
+        self.ran(next)?;
+        let why = "the output breaks off after it: no numbers below `latency summary (msec):`";
+        self.without_times.map_or(Ok(()), |line| Err(Wrong::at(line, why)))
+    }
+}
+
+fn breaks_off((line, test): &(usize, String)) -> Result<(), Wrong> {
+    let why = format!("test {test:?} breaks off: no line `... requests per second` after this one");
+    Err(Wrong::at(*line, why))
+}
+
+/// The test whose progress a line ends with: `SET: rps=34462.2 (overall: ...)`, before version 6 `SET: 34462.20`. What is shown of
+/// the line says less: progress ends in a carriage return.
+fn progress(raw: &str) -> Option<&str> {
+    let last = raw.rsplit('\r').map(str::trim).find(|part| !part.is_empty())?;
+    let (test, rest) = last.split_once(": rps=").or_else(|| last.rsplit_once(": "))?;
+    let is_rate = rest.contains("(overall:") || (rest.contains('.') && number(rest).is_some());
+    is_rate.then_some(test)
 }
 
 /// `throughput summary: 81234.77` and `81234.77` are the rate of the test of the heading; `GET: 98039.22`, of `-q`, names its test,
@@ -123,8 +194,15 @@ mod tests {
 
     #[test]
     fn text_of_every_age() {
-        let old = "====== SET ======\n  100000 requests completed in 1.23 seconds\n  50 parallel clients\n\n99.90% <= 1 milliseconds\n81234.77 requests per second\n\n";
-        assert_eq!(of(old), [row("set", "requests", 81234.77)]);
+        let two = of(include_str!("../../../tests/fixtures/tool_output/redis-benchmark-old-five-tests.txt"));
+        let wanted = [
+            ("set", 114_293.71),
+            ("get", 81_234.77),
+            ("incr", 68_458.59),
+            ("lpush", 88_109.25),
+            ("lpop", 71_994.96),
+        ];
+        assert_eq!(two, wanted.map(|(test, rate)| row(test, "requests", rate)));
         let new = "====== GET ======\nSummary:\n  throughput summary: 5000.25 requests per second\n  latency summary (msec):\n          avg       min       p50       p95       p99       max\n        0.271     0.080     0.263     0.391     0.567     1.039\n";
         assert_eq!(
             of(new),
@@ -154,6 +232,71 @@ mod tests {
         );
     }
 
+    /// The end of a text at each of its lines, and the number of that line.
+    fn cuts(text: &str) -> impl Iterator<Item = (usize, String)> {
+        (1..text.lines().count()).map(|n| (n, text.lines().take(n).flat_map(|l| [l, "\n"]).collect()))
+    }
+
+    #[test]
+    fn a_test_without_its_result_is_refused_wherever_the_text_breaks_off() {
+        let text = include_str!("../../../tests/fixtures/tool_output/redis-benchmark-7.0.15-set-get.txt");
+        let line_of = |mark: &str| text.lines().position(|l| l.contains(mark)).expect(mark) + 1;
+        let set = [line_of("====== SET ======"), line_of("throughput summary: 31872.51")];
+        let get = [line_of("====== GET ======"), line_of("throughput summary: 19811.79")];
+        let mut named: Vec<Option<usize>> = Vec::new();
+        for (n, cut) in cuts(text) {
+            match read(&cut) {
+                Ok(found) => {
+                    // Behind the numbers of the latencies.
+                    assert_eq!(found.len(), if n < get[0] { 3 } else { 6 }, "{n}");
+                    named.push(None);
+                }
+                Err(wrong) => {
+                    assert!(wrong.why.contains("breaks off"), "{n}: {wrong:?}");
+                    named.push(Some(wrong.line));
+                }
+            }
+        }
+        for (n, named) in (1..).zip(named) {
+            let whole = |[_, rate]: [usize; 2]| n >= rate + 3;
+            let of = |[heading, rate]: [usize; 2]| if n < rate { heading } else { rate };
+            let last = if n < get[0] { set } else { get };
+            assert_eq!(named, (!whole(last)).then(|| of(last)), "{n}");
+        }
+        // Before version 6 nothing follows a rate, so that the first of two tests may end at the next one's heading.
+        let two = include_str!("../../../tests/fixtures/tool_output/redis-benchmark-old-five-tests.txt");
+        let lost = two.replace("81234.77 requests per second\n", "");
+        let line = two.lines().position(|l| l.contains("GET")).expect("there") + 1;
+        let wrong = read(&lost).expect_err("GET has no rate");
+        assert!(wrong.line == line && wrong.why.contains("test \"GET\" breaks off"), "{wrong:?}");
+        // Carriage returns that became line feeds in a copy.
+        let copied = "GET: 1137382.75\nGET: 1264822.12\n====== GET ======\n81234.77 requests per second\n";
+        assert_eq!(of(copied), [row("get", "requests", 81234.77)]);
+        let lost = "SET: 1137382.75\nSET: 1264822.12\nGET: 81.5\nGET: 81234.77 requests per second\n";
+        assert!(read(lost).is_err_and(|w| w.line == 2 && w.why.contains("test \"SET\" breaks off")));
+        let wrong = read("81.0 requests per second\n====== GET ======\n").expect_err("no heading");
+        assert_eq!(wrong.line, 1);
+    }
+
+    #[test]
+    fn quiet_output_and_csv_that_break_off_are_refused() {
+        let quiet = include_str!("../../../tests/fixtures/tool_output/redis-benchmark-7.0.15-quiet.txt");
+        for end in ["GET: rps=7615.1 ", "GET: 17072.13 requests"] {
+            let (before, _) = quiet.split_once(end).expect("there");
+            let five = quiet.split_once('\n').expect("two lines").0.to_owned() + "\nGET: 1234.50\r";
+            let running = format!("{before}GET: rps=1.0 (overall: 1.0) avg_msec=2.0 (overall: 2.0)");
+            for cut in [before.to_owned(), running, format!("{before}\n"), five] {
+                let wrong = read(&cut).expect_err("GET has no rate");
+                assert!(wrong.line == 2 && wrong.why.contains("test \"GET\" breaks off"), "{wrong:?}");
+            }
+        }
+        let csv = include_str!("../../../tests/fixtures/tool_output/redis-benchmark-7.0.15-get.csv");
+        let (cut, _) = csv.trim_end().rsplit_once(',').expect("fields");
+        for cut in [cut, &cut[..cut.len() - 1], "\"SET\",\"81234"] {
+            assert!(read(cut).is_err_and(|w| w.line == cut.lines().count()), "{cut:?}");
+        }
+    }
+
     #[test]
     fn quiet_lines_name_their_test() {
         let quiet = of(include_str!("../../../tests/fixtures/tool_output/redis-benchmark-7.0.15-quiet.txt"));
@@ -166,7 +309,9 @@ mod tests {
                 row("get", "p50", 0.167)
             ]
         );
-        let five = "LRANGE_100 (first 100 elements): 98039.22 requests per second\n";
-        assert_eq!(of(five), [row("lrange_100-first-100-elements", "requests", 98039.22)]);
+        let two = of(include_str!("../../../tests/fixtures/tool_output/redis-benchmark-2.4.2-quiet.txt"));
+        assert_eq!(two.len(), 15);
+        assert_eq!(two[0], row("ping-inline", "requests", 200_803.22));
+        assert_eq!(two[10], row("lpush-again-in-order-to-bench-lrange", "requests", 200_000.0));
     }
 }

@@ -1,4 +1,5 @@
-//! sysbench's text: `transactions: 500 (1391.43 per sec.)` in every version, and its 95th percentile.
+//! sysbench's text: `transactions: 500 (1391.43 per sec.)` in every version, and the percentile that it was asked for, the 95th
+//! unless somebody said another.
 
 use super::{Wrong, between, lines, positive};
 use crate::import::Reading;
@@ -11,6 +12,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
     for (line, text) in lines(text) {
         let text = text.trim();
         if let Some(number) = text.strip_prefix("Number of threads:") {
+            run.end()?;
             run = Run { threads: Some(number.trim().to_owned()), ..Run::default() };
         }
         let count = |rest: &str| number(rest).ok_or_else(|| Wrong::number(line, rest.trim()));
@@ -22,21 +24,31 @@ pub(super) fn read(text: &str) -> Result<Vec<Reading>, Wrong> {
         let case = run.case();
         let at = (line, "mysql", case.as_str());
         if text.starts_with("transactions:") {
+            run.end()?;
             let rate = between(text, "(", "per sec").unwrap_or_default();
             let value = positive(line, rate)?;
             found.push(reading(at, "transactions", ("1/s", Better::Higher), value));
+            run.without_percentile = Some(line);
         }
-        let tail = text.strip_prefix("95th percentile:").or_else(|| {
-            // 0.4: `approx.  95 percentile:   12.30ms`
-            text.strip_prefix("approx.").and_then(|rest| rest.trim_start().strip_prefix("95 percentile:"))
-        });
-        if let Some(time) = tail {
+        if let Some((percentile, time)) = percentile(text) {
             let time = time.trim().trim_end_matches("ms");
             let value = number(time).ok_or_else(|| Wrong::number(line, time))?;
-            found.push(reading(at, "p95", ("ms", Better::Lower), value));
+            found.push(reading(at, &format!("p{percentile}"), ("ms", Better::Lower), value));
+        } else if !text.starts_with("percentile stats:") {
+            continue;
         }
+        // `percentile stats: disabled` says itself that there is none.
+        run.without_percentile = None;
     }
+    run.end()?;
     Ok(found)
+}
+
+/// Which percentile a line is of, and the rest of it: `95th percentile:  5.28`, or `approx.  95 percentile:   12.30ms` of 0.4.
+fn percentile(text: &str) -> Option<(u8, &str)> {
+    let (before, time) = text.split_once(" percentile:")?;
+    let which = before.strip_prefix("approx.").or_else(|| before.strip_suffix("th"))?;
+    which.trim().parse().ok().map(|which| (which, time))
 }
 
 /// What a run was, as far as it says so. No version names its script; the queries that it counts tell.
@@ -45,6 +57,8 @@ struct Run {
     threads: Option<String>,
     reads: Option<f64>,
     writes: Option<f64>,
+    /// Line of a rate after which no percentile stood so far.
+    without_percentile: Option<usize>,
 }
 
 impl Run {
@@ -58,6 +72,13 @@ impl Run {
         };
         let threads = self.threads.as_ref().map(|n| format!("-t{n}")).unwrap_or_default();
         format!("oltp{kind}{threads}")
+    }
+
+    /// Refuses a run that ends before its percentile.
+    fn end(&self) -> Result<(), Wrong> {
+        let why =
+            "the run breaks off after it: neither a line `95th percentile:` nor `percentile stats: disabled`";
+        self.without_percentile.map_or(Ok(()), |line| Err(Wrong::at(line, why)))
     }
 }
 
@@ -82,5 +103,29 @@ mod tests {
         assert!(read(none).is_err_and(|w| w.line == 1 && w.why.contains("no rate")));
         let refused = include_str!("../../../tests/fixtures/tool_output/sysbench-1.0.20-refused.txt");
         assert_eq!(read(refused), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn another_percentile_has_its_own_name_and_none_is_said_or_refused() {
+        let text = include_str!("../../../tests/fixtures/tool_output/sysbench-1.0.20-read-only.txt");
+        let rate = text.lines().position(|l| l.contains("transactions:")).expect("there") + 1;
+        let line = "         95th percentile:                        5.28\n";
+        assert!(text.contains(line));
+        let with = |other: &str| read(&text.replace(line, other));
+        let names = |found: Vec<Reading>| found.into_iter().map(|r| r.metric).collect::<Vec<_>>();
+        let other = with("         99th percentile:                        8.43\n");
+        assert_eq!(other.map(names), Ok(vec!["transactions".to_owned(), "p99".to_owned()]));
+        // With --percentile=0.
+        let disabled = with("         percentile stats:               disabled\n");
+        assert_eq!(disabled.map(names), Ok(vec!["transactions".to_owned()]));
+        let wrong = with("").expect_err("no line");
+        assert!(wrong.line == rate && wrong.why.contains("95th percentile:"), "{wrong:?}");
+        let last = text.lines().position(|l| l.contains("percentile")).expect("there");
+        for n in rate..=last {
+            let cut: String = text.lines().take(n).flat_map(|l| [l, "\n"]).collect();
+            assert!(read(&cut).is_err_and(|w| w.line == rate && w.why.contains("breaks off")), "{n}");
+            let next = format!("{cut}{text}");
+            assert!(read(&next).is_err_and(|w| w.line == rate), "{n}");
+        }
     }
 }
