@@ -1,5 +1,6 @@
-//! Bencher Metric Format: `{"benchmark": {"measure": {"value": 88.0, ...}}}`,
-//! <https://bencher.dev/docs/reference/bencher-metric-format/>.
+//! Bencher Metric Format, <https://bencher.dev/docs/reference/bencher-metric-format/>. Version 0 is
+//! `{"benchmark": {"measure": {"value": 88.0, ...}}}`; version 1 has a benchmark once for each choice of parameters:
+//! `{"benchmark": [{"parameters": {"op": "read"}, "measures": {"measure": {"value": 88.0, ...}}}]}`.
 
 use super::Wrong;
 use crate::import::reading::name;
@@ -13,30 +14,84 @@ pub(super) fn read(text: &str, map: &Map) -> Result<Vec<Reading>, Wrong> {
         return Err(Wrong::at(1, "expected an object of benchmarks"));
     };
     let mut found = Vec::new();
-    for (benchmark, measures) in benchmarks {
-        let line = line_of(text, benchmark);
-        let measures = measures.as_object().ok_or_else(|| {
-            let version =
-                if measures.is_array() { "; version 1 of the format, with arrays, is not read" } else { "" };
-            Wrong::at(line, format!("benchmark {benchmark:?}: expected an object of measures{version}"))
-        })?;
-        for (measure, value) in measures {
-            let number = value["value"].as_f64().ok_or_else(|| {
-                Wrong::at(line, format!("benchmark {benchmark:?}: measure {measure:?} has no number `value`"))
-            })?;
-            found.push(of_measure((line, benchmark), measure, number, map)?);
+    for (benchmark, results) in benchmarks {
+        let at = At { line: line_of(text, benchmark), benchmark, parameters: None };
+        match results {
+            Value::Object(measures) => of_benchmark(&at, measures, map, &mut found)?,
+            Value::Array(entries) => {
+                for entry in entries {
+                    let measures = entry["measures"]
+                        .as_object()
+                        .ok_or_else(|| at.wrong("an entry without `measures`"))?;
+                    let at = At { parameters: parameters(&at, &entry["parameters"])?, ..at };
+                    of_benchmark(&at, measures, map, &mut found)?;
+                }
+            }
+            _ => return Err(at.wrong("expected an object of measures, or an array of them with parameters")),
         }
     }
     Ok(found)
 }
 
-/// Bencher's own measures have units; of others the mapping file must say the direction.
-fn of_measure(
-    (line, benchmark): (usize, &str),
-    measure: &str,
-    value: f64,
+/// Whose measures they are.
+struct At<'a> {
+    line: usize,
+    benchmark: &'a str,
+    /// `op-read-size_mb-16`; none without parameters.
+    parameters: Option<String>,
+}
+
+impl At<'_> {
+    fn wrong(&self, why: &str) -> Wrong {
+        Wrong::at(self.line, format!("benchmark {:?}: {why}", self.benchmark))
+    }
+
+    /// Workload and case.
+    fn names(&self) -> (String, String) {
+        // A command's path, `/bin/sh -c ./build.sh`, begins with one and names no workload before it.
+        let parts = self.benchmark.split_once('/').filter(|(workload, _)| !workload.trim().is_empty());
+        let (workload, case) = match (parts, self.parameters.as_deref()) {
+            (Some((workload, case)), None) => (workload, case.to_owned()),
+            (Some((workload, case)), Some(chosen)) => (workload, format!("{case}-{chosen}")),
+            (None, chosen) => (self.benchmark, chosen.unwrap_or("default").to_owned()),
+        };
+        (name(workload), name(&case))
+    }
+}
+
+/// In the order of the file. What has other parameters is another case.
+fn parameters(at: &At<'_>, value: &Value) -> Result<Option<String>, Wrong> {
+    let chosen = match value {
+        Value::Null => return Ok(None),
+        Value::Object(chosen) => chosen,
+        _ => return Err(at.wrong("`parameters` is no object")),
+    };
+    let words = chosen.iter().map(|(key, value)| match value {
+        Value::String(text) => Ok(format!("{key}-{text}")),
+        Value::Number(_) | Value::Bool(_) => Ok(format!("{key}-{value}")),
+        _ => Err(at.wrong(&format!("parameter {key:?} is no text, number or bool"))),
+    });
+    let words = words.collect::<Result<Vec<_>, _>>()?;
+    Ok((!words.is_empty()).then(|| words.join("-")))
+}
+
+fn of_benchmark(
+    at: &At<'_>,
+    measures: &serde_json::Map<String, Value>,
     map: &Map,
-) -> Result<Reading, Wrong> {
+    found: &mut Vec<Reading>,
+) -> Result<(), Wrong> {
+    for (measure, value) in measures {
+        let number = value["value"]
+            .as_f64()
+            .ok_or_else(|| at.wrong(&format!("measure {measure:?} has no number `value`")))?;
+        found.push(of_measure(at, measure, number, map)?);
+    }
+    Ok(())
+}
+
+/// Bencher's own measures have units; of others the mapping file must say the direction.
+fn of_measure(at: &At<'_>, measure: &str, value: f64, map: &Map) -> Result<Reading, Wrong> {
     let known = match measure {
         "latency" => Some(("ns", Better::Lower)),
         "throughput" => Some(("1/s", Better::Higher)),
@@ -48,14 +103,12 @@ fn of_measure(
     let (unit, better) = known
         .map(|(unit, better)| (unit, said.map_or(better, |s| s.1)))
         .or(said)
-        .ok_or_else(|| Wrong::undirected(line, measure))?;
-    // A command's path, `/bin/sh -c ./build.sh`, begins with one and names no workload before it.
-    let parts = benchmark.split_once('/').filter(|(workload, _)| !workload.trim().is_empty());
-    let (workload, case) = parts.unwrap_or((benchmark, "default"));
+        .ok_or_else(|| Wrong::undirected(at.line, measure))?;
+    let (workload, case) = at.names();
     Ok(Reading {
-        line,
-        workload: name(workload),
-        case: name(case),
+        line: at.line,
+        workload,
+        case,
         metric: name(measure),
         unit: unit.to_owned(),
         better,
@@ -96,10 +149,33 @@ mod tests {
     }
 
     #[test]
-    fn another_version_of_the_format_is_named() {
+    fn parameters_of_version_1_are_cases() {
         let text = include_str!("../../../tests/fixtures/tool_output/bmf-v1-documentation.json");
-        let wrong = read(text, &Map::default()).expect_err("arrays");
-        assert!(wrong.line == 2 && wrong.why.contains("version 1 of the format"), "{wrong:?}");
+        let found = read(text, &Map::default()).expect("read");
+        let row = |r: &Reading| format!("{}/{}/{} {}", r.workload, r.case, r.metric, r.value);
+        let wanted = [
+            "benchmark_name/default/latency 88",
+            "benchmark_name/op-read-size_mb-16/latency 132",
+            "benchmark_name/op-read-size_mb-16/throughput 5.55",
+            "benchmark_name/op-read-size_mb-32/latency 261",
+            "benchmark_name/op-read-size_mb-32/throughput 5.42",
+        ];
+        assert_eq!(found.iter().map(row).collect::<Vec<_>>(), wanted);
+        let named = text.replace("benchmark_name", "redis/get");
+        assert_eq!(
+            row(&read(&named, &Map::default()).expect("read")[1]),
+            "redis/get-op-read-size_mb-16/latency 132"
+        );
+        for (was, is, why) in [
+            ("\"op\": \"read\"", "\"op\": [1]", "parameter \"op\" is no text"),
+            ("\"measures\"", "\"results\"", "an entry without `measures`"),
+            ("\"value\": 132.0", "\"value\": \"132\"", "measure \"latency\" has no number"),
+        ] {
+            let wrong = read(&text.replace(was, is), &Map::default()).expect_err(why);
+            assert!(wrong.line == 2 && wrong.why.contains(why), "{wrong:?}");
+        }
+        let other = read("{\"b\": 3}", &Map::default()).expect_err("a number");
+        assert!(other.why.contains("an object of measures"), "{other:?}");
     }
 
     #[test]
