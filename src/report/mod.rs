@@ -4,6 +4,7 @@
 //! sweep (two samples files). All begin with the answer in a sentence, and all of them treat names, versions
 //! and reasons as hostile: they come from a host, and end in terminals, issues and browsers.
 
+pub mod again;
 pub mod answer;
 pub mod chart;
 pub mod clean;
