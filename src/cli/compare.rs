@@ -10,11 +10,11 @@ use crate::model::{GateResult, Judgement, MetricInfo, MetricKey, Sweep, SweepId,
 use crate::pipeline::evidence::evidence;
 use crate::pipeline::gate::{changes, drifts, judge_sweeps};
 use crate::pipeline::stored::fresh_of;
-use crate::pipeline::{past, policy, self_test};
-use crate::report::past::Past;
+use crate::pipeline::{policy, self_test};
+use crate::report::{Evidence, Past};
 use crate::{report, samples, wiring};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The sweeps of a samples CSV.
@@ -48,21 +48,22 @@ fn of_files(config: &Config, files: &Files) -> Result<Option<Judged>, Failure> {
 }
 
 fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<(Judgement, Past), Failure> {
-    let distinct: std::collections::BTreeSet<&SweepId> = ids.iter().collect();
+    let distinct: BTreeSet<&SweepId> = ids.iter().collect();
     if distinct.len() < ids.len() {
         return Err(Failure::usage("a sweep is given twice; a sweep cannot confirm itself"));
     }
     let store = wiring::store(config);
     let mut sweeps = ids.iter().map(|id| store.load(id)).collect::<Result<Vec<_>, _>>()?;
     sweeps.sort_by_key(|s| s.started_at);
-    let (Some(first), Some(last)) = (sweeps.first(), sweeps.last()) else {
+    let Some((first, fresh)) = sweeps.split_first() else {
         return Err(Failure::usage("no sweep is given"));
     };
     let all = store.baselines(&first.host_class, &first.profile)?;
     let policy = policy::load(config)?;
     let judgement = judge_sweeps(&all, &sweeps, &policy);
-    let drifts = drifts(&all, last.started_at, &policy);
-    let past = past::of_sweeps(&all, &sweeps);
+    let until = fresh.last().unwrap_or(first).started_at;
+    let drifts = drifts(&all, until, &policy);
+    let past = Evidence::of(first, &all, policy).confirmed_by(fresh.to_vec()).past();
     Ok((Judgement { version: JUDGEMENT_FORMAT, drifts, ..judgement }, past))
 }
 
@@ -70,7 +71,7 @@ fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<(Judgement, Past), Fail
 pub fn judge(config: &Config, args: &JudgeArgs) -> Result<Outcome, Failure> {
     let (judgement, past) = match of_files(config, &args.files)? {
         Some(of) => {
-            let past = past::of_samples(&of.baseline, &of.candidate);
+            let past = Past::of_tolls(judge::history(&of.baseline, &of.candidate));
             (of.judgement, past)
         }
         None => of_sweeps(config, &args.sweeps)?,
@@ -135,7 +136,8 @@ fn joined(baseline: Vec<SweepSamples>, candidate: Vec<SweepSamples>) -> Result<V
     }
     let known: BTreeMap<&MetricKey, &MetricInfo> = baseline.iter().flat_map(|b| &b.metrics).collect();
     for (key, now) in candidate.iter().flat_map(|c| &c.metrics) {
-        if let Some(then) = known.get(key).filter(|then| (&then.unit, then.better) != (&now.unit, now.better)) {
+        if let Some(then) = known.get(key).filter(|then| (&then.unit, then.better) != (&now.unit, now.better))
+        {
             let say = |of: &MetricInfo| format!("{}, {} is better", of.unit, of.better.as_str());
             let (then, now) = (say(then), say(now));
             return Err(Failure::usage(format!(

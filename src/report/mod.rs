@@ -33,6 +33,7 @@ pub use json::{gate_json, judgement_json, power_json, self_test_json};
 pub use junit::{gate_junit, judgement_junit};
 pub use markdown::{gate_markdown, judgement_markdown};
 pub use openmetrics::{gate_openmetrics, judgement_openmetrics};
+pub use past::Past;
 pub use reference::{rc25482_html, rc25482_markdown};
 pub use suite::suite_markdown;
 pub use terminal::{TerminalStyle, gate_table, judgement_table, power_table, self_test_table};

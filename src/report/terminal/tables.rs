@@ -219,8 +219,8 @@ impl Verdicts<'_> {
     /// Of what is proven unchanged nobody asks how it went.
     fn spark(&self, verdict: &Verdict, room: usize) -> String {
         let past = self.past.filter(|_| verdict.verdict != VerdictKind::Unchanged);
-        past.map(|p| spark(p.of(verdict), verdict.threshold_pct.unwrap_or(TYPICAL_PCT), room))
-            .unwrap_or_default()
+        let line = past.and_then(|p| p.of(&view::series_key(verdict)));
+        line.map(|l| spark(&l.tolls, verdict.threshold_pct.unwrap_or(TYPICAL_PCT), room)).unwrap_or_default()
     }
 
     fn layout(&self, columns: Columns) -> Table {
