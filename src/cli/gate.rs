@@ -196,7 +196,11 @@ pub async fn sweep(
     let decision = if measured { Decision::Pass } else { Decision::NotMeasured };
     let nothing = Judgement::nothing(GATE_FORMAT, decision);
     let summary = cells(&sweep);
-    print(&GateResult::of_sweep(&sweep, nothing, Vec::new(), summary, None), None, args.selection.format)?;
+    let result = GateResult::of_sweep(&sweep, nothing, Vec::new(), summary, None);
+    let format = args.selection.format;
+    // Only the table shows what was before.
+    let before = (format == Format::Text).then(|| evidence(config, std::slice::from_ref(&sweep))).flatten();
+    print(&result, before.as_ref(), format)?;
     eprintln!("kept as {}; `tollgate judge {}` judges it", sweep.sweep, sweep.sweep);
     Ok(if measured { Outcome::Done } else { Outcome::NotMeasured })
 }

@@ -195,6 +195,8 @@ impl Toll {
 /// One metric of the toll table.
 #[derive(Debug, Clone)]
 pub struct TollRow {
+    /// The metric's name, not cleaned: to find it elsewhere, not to be shown.
+    pub key: MetricKey,
     /// Workload.
     pub workload: String,
     /// Case.
@@ -276,6 +278,7 @@ pub fn toll_table(result: &GateResult) -> TollTable {
             })
             .collect();
         rows.push(TollRow {
+            key: MetricKey::new(key.0, key.1, key.2),
             workload: clean::name(key.0),
             case: clean::name(key.1),
             metric: clean::name(key.2),

@@ -5,6 +5,7 @@ mod paint;
 mod sheet;
 mod spark;
 mod tables;
+mod tolls;
 
 use super::past::Past;
 use super::{answer, clean, self_test, troubles, view};
@@ -12,6 +13,7 @@ use crate::model::{GateResult, Judgement, VerdictKind};
 pub use baselines::{power_table, self_test_table};
 use paint::Ink;
 use sheet::Sheet;
+use tolls::Tolls;
 
 /// How wide, and whether in colour. Both are the caller's to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub fn gate_table(result: &GateResult, past: Option<&Past>, style: TerminalStyle
     changes(&mut out, result);
     notable(&mut out, result, past);
     out.drifts(&result.judgement, result.is_emulated());
-    tolls(&mut out, result);
+    tolls(&mut out, result, past);
     out.troubles(&troubles::of_gate(result), result.is_emulated());
     failed_proofs(&mut out, result);
     ending(&mut out, result);
@@ -92,13 +94,20 @@ fn notable(out: &mut Sheet, result: &GateResult, past: Option<&Past>) {
     }
 }
 
-/// What everything costs.
-fn tolls(out: &mut Sheet, result: &GateResult) {
-    let tolls = view::toll_table(result);
-    if tolls.is_informative() {
-        out.heading("Tolls against native: positive is worse");
-        out.block(&tables::tolls(&tolls, result.is_emulated(), out.style.width));
-        out.legend(&tolls.marks);
+/// What everything costs; with its history where nothing is judged, since verdicts show theirs themselves.
+fn tolls(out: &mut Sheet, result: &GateResult, past: Option<&Past>) {
+    let table = view::toll_table(result);
+    if !table.is_informative() {
+        return;
+    }
+    let past = past.filter(|_| result.judgement.verdicts.is_empty());
+    let tolls = Tolls { table: &table, past, emulated: result.is_emulated() };
+    let (text, history) = tolls.lay(out.style.width);
+    out.heading("Tolls against native: positive is worse");
+    out.block(&text);
+    out.legend(&table.marks);
+    if history {
+        out.history_note();
     }
 }
 
@@ -153,6 +162,7 @@ pub fn judgement_table(judgement: &Judgement, past: Option<&Past>, style: Termin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{CellSummary, EnvironmentName};
     use crate::report::fixtures;
 
     fn plain(width: u16) -> TerminalStyle {
@@ -209,6 +219,50 @@ mod tests {
         );
     }
 
+    /// More environments than there are columns for.
+    fn many_environments() -> GateResult {
+        let mut result = fixtures::only_swept();
+        result.cells.retain(|c| c.workload == "redis" && c.case == "get-c1");
+        let axes = ["docker+unconfined", "docker+nat+proxy", "docker+runtime=crun", "docker+runtime=runsc"];
+        let docker: Vec<_> =
+            result.cells.iter().filter(|c| c.environment.to_string() == "docker").cloned().collect();
+        for name in axes {
+            let environment: EnvironmentName = name.parse().expect("a name");
+            let renamed = |c: &CellSummary| CellSummary { environment: environment.clone(), ..c.clone() };
+            result.cells.extend(docker.iter().map(renamed));
+        }
+        result
+    }
+
+    #[test]
+    fn snapshots_of_a_sweep_with_a_history() {
+        let swept = fixtures::only_swept();
+        let past = fixtures::past_of_tolls(&swept);
+        let tolls = |width| {
+            let text = gate_table(&swept, Some(&past), plain(width));
+            let from = text.find("Tolls against").expect("tolls");
+            let to = text.find("Timing").expect("the end");
+            text[from..to].to_owned()
+        };
+        insta::assert_snapshot!("only_swept_history", [80, 140].map(tolls).join("-----\n"));
+        let many = many_environments();
+        let text = gate_table(&many, Some(&fixtures::past_of_tolls(&many)), plain(80));
+        insta::assert_snapshot!(
+            "only_swept_history_list",
+            &text[text.find("Tolls against").expect("tolls")..]
+        );
+        let none = gate_table(&swept, Some(&Past::default()), plain(80));
+        assert_eq!(
+            none,
+            gate_table(&swept, None, plain(80)),
+            "nothing is said of a history that is not there"
+        );
+        let judged = fixtures::regression();
+        let text = gate_table(&judged, Some(&fixtures::past_of_tolls(&judged)), plain(140));
+        let tolls = &text[text.find("Tolls against").expect("tolls")..];
+        assert!(!tolls.contains('▄'), "a verdict shows its own: {tolls}");
+    }
+
     #[test]
     fn snapshot_in_colour() {
         let style = TerminalStyle { width: 80, colour: true };
@@ -219,8 +273,9 @@ mod tests {
     #[test]
     fn nothing_is_wider_than_the_terminal() {
         for result in fixtures::all() {
-            let past = fixtures::past(&result.judgement);
-            for (width, past) in [60, 80, 100, 140].into_iter().flat_map(|w| [(w, None), (w, Some(&past))]) {
+            let pasts = [fixtures::past(&result.judgement), fixtures::past_of_tolls(&result)];
+            let pasts = || pasts.iter().map(Some).chain([None]);
+            for (width, past) in [60, 80, 100, 140].into_iter().flat_map(|w| pasts().map(move |p| (w, p))) {
                 for line in gate_table(&result, past, plain(width)).lines() {
                     assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
                 }
