@@ -166,7 +166,7 @@ impl Beside<'_> {
         };
         let columns: Vec<Column> = ENVIRONMENTS.into_iter().filter(known).collect();
         html! {
-            div.scroll role="region" tabindex="0" aria-label={ (figure.heading()) ": numbers" } {
+            div.scroll role="group" tabindex="0" aria-label={ (figure.heading()) ": numbers" } {
                 table.facts2014 {
                     thead {
                         tr {
