@@ -1,6 +1,9 @@
 //! `judge --self-test` and `power` as programs: arguments, exit codes, the shape of their JSON, samples CSV and stored
 //! sweeps from file to figure.
 
+#[path = "common/openmetrics.rs"]
+mod openmetrics;
+
 use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
 use std::fs;
@@ -322,4 +325,38 @@ fn the_table_has_a_history_and_colours_where_they_are_wanted() {
     assert!(forced.contains("\u{1b}["), "{forced}");
     assert_eq!(judge(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]), plain);
     assert_eq!(judge(&[("CLICOLOR_FORCE", "0")]), plain);
+}
+
+#[test]
+fn two_files_are_one_csv_and_the_state_of_the_newest_sweep() {
+    let dir = place();
+    let later = include_str!("fixtures/samples/candidate.csv");
+    fs::write(dir.path().join("five.csv"), FIVE).expect("written");
+    fs::write(dir.path().join("later.csv"), later).expect("written");
+    let report = |candidate: &str, format: &str| {
+        let files = ["report", "--baseline", "five.csv", "--candidate", candidate];
+        tollgate(dir.path(), &[&files[..], &["--format", format]].concat())
+    };
+    let csv = report("later.csv", "csv");
+    assert_eq!(code(&csv), Some(0), "{csv:?}");
+    let both: Vec<_> =
+        [FIVE, later].into_iter().flat_map(|text| parse(text, "fixture").expect("reads")).collect();
+    assert_eq!(parse(&out(&csv), "both.csv").expect("reads"), both);
+
+    let twice = report("five.csv", "csv");
+    let said = String::from_utf8_lossy(&twice.stderr).into_owned();
+    assert_eq!(code(&twice), Some(2));
+    assert!(said.contains("is in both files") && said.contains("take it out of one of them"), "{said}");
+
+    fs::write(dir.path().join("other.csv"), later.replace(",1/s,", ",1/min,")).expect("written");
+    let other = report("other.csv", "csv");
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(code(&other) == Some(2) && said.contains("is in 1/s, higher is better in one file"), "{said}");
+
+    let metrics = report("later.csv", "openmetrics");
+    assert_eq!(code(&metrics), Some(0), "{metrics:?}");
+    let families = openmetrics::parse(&out(&metrics)).expect("strict");
+    assert!(families["tollgate_toll_ratio"].samples.len() > 1, "{families:?}");
+    let (_, began) = families["tollgate_sweep_start_timestamp_seconds"].samples[0];
+    assert!((began - 1_794_279_600.0).abs() < 1.0, "{began}");
 }

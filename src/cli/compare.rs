@@ -6,14 +6,15 @@ use crate::config::Config;
 use crate::exit::Outcome;
 use crate::judge::{self, cells};
 use crate::model::format::JUDGEMENT_FORMAT;
-use crate::model::{GateResult, Judgement, Sweep, SweepId, SweepSamples};
+use crate::model::{GateResult, Judgement, MetricInfo, MetricKey, Sweep, SweepId, SweepSamples};
 use crate::pipeline::evidence::evidence;
 use crate::pipeline::gate::{changes, drifts, judge_sweeps};
 use crate::pipeline::stored::fresh_of;
-use crate::pipeline::{past, policy, self_test};
-use crate::report::past::Past;
+use crate::pipeline::{policy, self_test};
+use crate::report::{Evidence, Past};
 use crate::{report, samples, wiring};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The sweeps of a samples CSV.
@@ -29,44 +30,50 @@ pub(super) fn latest() -> DateTime<Utc> {
     Utc::now() + TimeDelta::days(365)
 }
 
-/// The judgement of two files, when two files are given.
-fn of_files(config: &Config, files: &Files) -> Result<Option<Judgement>, Failure> {
-    Ok(of_files_with_past(config, files)?.map(|(judgement, _)| judgement))
+/// Two files and what is said of them.
+struct Judged {
+    baseline: Vec<SweepSamples>,
+    candidate: Vec<SweepSamples>,
+    judgement: Judgement,
 }
 
-/// The same with the tolls of all sweeps of the files. They are read once: either may be a pipe.
-fn of_files_with_past(config: &Config, files: &Files) -> Result<Option<(Judgement, Past)>, Failure> {
+/// The judgement of two files, when two files are given. They are read once: either may be a pipe.
+fn of_files(config: &Config, files: &Files) -> Result<Option<Judged>, Failure> {
     let (Some(baseline), Some(candidate)) = (&files.baseline, &files.candidate) else { return Ok(None) };
     let policy = policy::load(config)?;
     let (baseline, candidate) = (read_samples(baseline)?, read_samples(candidate)?);
     let judgement = judge::judge(&baseline, &candidate, &policy);
     let judgement = Judgement { drifts: judge::drifts(&baseline, &policy), ..judgement };
-    Ok(Some((judgement, past::of_samples(&baseline, &candidate))))
+    Ok(Some(Judged { baseline, candidate, judgement }))
 }
 
 fn of_sweeps(config: &Config, ids: &[SweepId]) -> Result<(Judgement, Past), Failure> {
-    let distinct: std::collections::BTreeSet<&SweepId> = ids.iter().collect();
+    let distinct: BTreeSet<&SweepId> = ids.iter().collect();
     if distinct.len() < ids.len() {
         return Err(Failure::usage("a sweep is given twice; a sweep cannot confirm itself"));
     }
     let store = wiring::store(config);
     let mut sweeps = ids.iter().map(|id| store.load(id)).collect::<Result<Vec<_>, _>>()?;
     sweeps.sort_by_key(|s| s.started_at);
-    let (Some(first), Some(last)) = (sweeps.first(), sweeps.last()) else {
+    let Some((first, fresh)) = sweeps.split_first() else {
         return Err(Failure::usage("no sweep is given"));
     };
     let all = store.baselines(&first.host_class, &first.profile)?;
     let policy = policy::load(config)?;
     let judgement = judge_sweeps(&all, &sweeps, &policy);
-    let drifts = drifts(&all, last.started_at, &policy);
-    let past = past::of_sweeps(&all, &sweeps);
+    let until = fresh.last().unwrap_or(first).started_at;
+    let drifts = drifts(&all, until, &policy);
+    let past = Evidence::of(first, &all, policy).confirmed_by(fresh.to_vec()).past();
     Ok((Judgement { version: JUDGEMENT_FORMAT, drifts, ..judgement }, past))
 }
 
 /// `judge`.
 pub fn judge(config: &Config, args: &JudgeArgs) -> Result<Outcome, Failure> {
-    let (judgement, past) = match of_files_with_past(config, &args.files)? {
-        Some(judged) => judged,
+    let (judgement, past) = match of_files(config, &args.files)? {
+        Some(of) => {
+            let past = Past::of_tolls(judge::history(&of.baseline, &of.candidate));
+            (of.judgement, past)
+        }
         None => of_sweeps(config, &args.sweeps)?,
     };
     match args.format {
@@ -99,49 +106,75 @@ pub(super) fn newest(config: &Config) -> Result<SweepId, Failure> {
 
 /// `report`.
 pub fn report(config: &Config, args: &ReportArgs) -> Result<Outcome, Failure> {
-    let text = if let Some(judgement) = of_files(config, &args.files)? {
-        match args.format {
-            ReportFormat::Html => report::judgement_html(&judgement),
-            ReportFormat::Markdown => report::judgement_markdown(&judgement),
-            ReportFormat::Json => report::judgement_json(&judgement),
-            ReportFormat::Junit => report::judgement_junit(&judgement),
-            ReportFormat::Csv | ReportFormat::OpenMetrics => {
-                return Err(Failure::usage(
-                    "--format csv and openmetrics are of a stored sweep; give a SWEEP instead of two files",
-                ));
-            }
-        }
-    } else {
-        let id = match &args.sweep {
-            Some(id) => id.clone(),
-            None => newest(config)?,
-        };
-        let result = of_stored(config, &id)?;
-        if let Some(Reference::Rc25482) = args.reference {
-            let text = match args.format {
-                ReportFormat::Markdown => report::rc25482_markdown(&result),
-                ReportFormat::Html => report::rc25482_html(&result, &wiring::store(config).load(&id)?),
-                _ => return Err(Failure::usage("--reference is written with --format markdown or html")),
-            };
-            output::deliver(args.output.as_deref(), &text)?;
-            return Ok(Outcome::Done);
-        }
-        match args.format {
-            ReportFormat::Csv => samples::write(&[SweepSamples::from(&wiring::store(config).load(&id)?)]),
-            ReportFormat::Junit => report::gate_junit(&result),
-            ReportFormat::OpenMetrics => report::gate_openmetrics(&result),
-            ReportFormat::Html => {
-                let (store, policy) = (wiring::store(config), policy::load(config)?);
-                let sweep = store.load(&id)?;
-                let fresh = if sweep.partial { Vec::new() } else { fresh_of(&store, &sweep)? };
-                report::gate_html(&result, Some(&evidence(&store, &sweep, fresh, policy)?))
-            }
-            ReportFormat::Markdown => report::gate_markdown(&result),
-            ReportFormat::Json => report::gate_json(&result),
-        }
+    let text = match of_files(config, &args.files)? {
+        Some(judged) => report_of_files(judged, args.format)?,
+        None => report_of_sweep(config, args)?,
     };
     output::deliver(args.output.as_deref(), &text)?;
     Ok(Outcome::Done)
+}
+
+fn report_of_files(of: Judged, format: ReportFormat) -> Result<String, Failure> {
+    let judgement = &of.judgement;
+    Ok(match format {
+        ReportFormat::Html => report::judgement_html(judgement),
+        ReportFormat::Markdown => report::judgement_markdown(judgement),
+        ReportFormat::Json => report::judgement_json(judgement),
+        ReportFormat::Junit => report::judgement_junit(judgement),
+        ReportFormat::OpenMetrics => report::judgement_openmetrics(judgement, &of.candidate),
+        ReportFormat::Csv => samples::write(&joined(of.baseline, of.candidate)?),
+    })
+}
+
+/// The sweeps of two files for one, whose rows tell them apart by the sweep's id.
+fn joined(baseline: Vec<SweepSamples>, candidate: Vec<SweepSamples>) -> Result<Vec<SweepSamples>, Failure> {
+    if let Some(twice) = candidate.iter().find(|c| baseline.iter().any(|b| b.sweep == c.sweep)) {
+        return Err(Failure::usage(format!(
+            "sweep {} is in both files; in one CSV its rows could not be told apart: take it out of one of them",
+            twice.sweep
+        )));
+    }
+    let known: BTreeMap<&MetricKey, &MetricInfo> = baseline.iter().flat_map(|b| &b.metrics).collect();
+    for (key, now) in candidate.iter().flat_map(|c| &c.metrics) {
+        if let Some(then) = known.get(key).filter(|then| (&then.unit, then.better) != (&now.unit, now.better))
+        {
+            let say = |of: &MetricInfo| format!("{}, {} is better", of.unit, of.better.as_str());
+            let (then, now) = (say(then), say(now));
+            return Err(Failure::usage(format!(
+                "{key} is in {then} in one file and in {now} in the other; one CSV has one unit and direction for a metric: convert one of them"
+            )));
+        }
+    }
+    Ok(baseline.into_iter().chain(candidate).collect())
+}
+
+fn report_of_sweep(config: &Config, args: &ReportArgs) -> Result<String, Failure> {
+    let id = match &args.sweep {
+        Some(id) => id.clone(),
+        None => newest(config)?,
+    };
+    let store = wiring::store(config);
+    let result = of_stored(config, &id)?;
+    if let Some(Reference::Rc25482) = args.reference {
+        return match args.format {
+            ReportFormat::Markdown => Ok(report::rc25482_markdown(&result)),
+            ReportFormat::Html => Ok(report::rc25482_html(&result, &store.load(&id)?)),
+            _ => Err(Failure::usage("--reference is written with --format markdown or html")),
+        };
+    }
+    Ok(match args.format {
+        ReportFormat::Csv => samples::write(&[SweepSamples::from(&store.load(&id)?)]),
+        ReportFormat::Junit => report::gate_junit(&result),
+        ReportFormat::OpenMetrics => report::gate_openmetrics(&result),
+        ReportFormat::Html => {
+            let sweep = store.load(&id)?;
+            let fresh = if sweep.partial { Vec::new() } else { fresh_of(&store, &sweep)? };
+            let evidence = evidence(&store, &sweep, fresh, policy::load(config)?)?;
+            report::gate_html(&result, Some(&evidence))
+        }
+        ReportFormat::Markdown => report::gate_markdown(&result),
+        ReportFormat::Json => report::gate_json(&result),
+    })
 }
 
 /// A stored sweep with the fresh ones that confirmed it, judged against the baselines that began before it.

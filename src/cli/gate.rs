@@ -16,7 +16,6 @@ use crate::pipeline::notify::{Notifier, accept_requests};
 use crate::pipeline::policy;
 use crate::pipeline::sweep::{Fit, Request, sweep as run_sweep};
 use crate::report::Evidence;
-use crate::report::past::Past;
 use crate::{pipeline, report, store, wiring};
 use tokio_util::sync::CancellationToken;
 
@@ -31,17 +30,14 @@ fn request(selection: &Selection) -> Request {
     }
 }
 
-fn print(result: &GateResult, past: Option<&Past>, format: Format) -> Result<(), Failure> {
+fn print(result: &GateResult, evidence: Option<&Evidence>, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Text => output::print(&actions::harmless(&report::gate_table(result, past, output::style()))),
+        Format::Text => {
+            let past = evidence.map(Evidence::past);
+            output::print(&actions::harmless(&report::gate_table(result, past.as_ref(), output::style())))
+        }
         Format::Json => output::print(&report::gate_json(result)),
     }
-}
-
-/// What the tolls were before. A file that cannot be read takes the history away, not the result.
-fn past(config: &Config, sweeps: &[Sweep]) -> Option<Past> {
-    let past = pipeline::past::of_stored(&wiring::store(config), sweeps);
-    past.inspect_err(|error| tracing::warn!(%error, "the history of the tolls is not shown")).ok()
 }
 
 /// The sweeps that a result is of, the first one and those that confirmed it; none where nothing was swept or where they cannot
@@ -58,6 +54,15 @@ fn sweeps(config: &Config, args: &GateArgs, result: &GateResult) -> Vec<Sweep> {
     sweeps.inspect_err(|e| eprintln!("tollgate: the reports have no histories: {e}")).unwrap_or_default()
 }
 
+/// What stands behind the result of these sweeps, for table and page; nothing without any. Both are worth having without it, too.
+fn evidence(config: &Config, sweeps: &[Sweep]) -> Option<Evidence> {
+    let (first, fresh) = sweeps.split_first()?;
+    let found = policy::load(config).and_then(|policy| {
+        pipeline::evidence::evidence(&wiring::store(config), first, fresh.to_vec(), policy)
+    });
+    found.inspect_err(|e| eprintln!("tollgate: there are no histories: {e}")).ok()
+}
+
 /// The CI job.
 pub async fn gate(
     config: &Config,
@@ -72,8 +77,8 @@ pub async fn gate(
     }
     // Fails now rather than after the measurement when nobody could be told.
     let notifier = args.notify.then(|| notify::notifier(config, &job)).transpose()?;
-    let publish = async |result: &GateResult, sweeps: &[Sweep]| {
-        publish(config, args, &job, notifier.as_ref(), (result, sweeps)).await
+    let publish = async |result: &GateResult, evidence: Option<&Evidence>| {
+        publish(config, args, &job, notifier.as_ref(), (result, evidence)).await
     };
     let result = match result(config, args, &job, screen, cancel).await {
         Err(failure) if failure.outcome == Outcome::NotMeasured && !cancel.is_cancelled() => {
@@ -82,16 +87,16 @@ pub async fn gate(
             let fingerprint = pipeline::fingerprint(config).await;
             let (profile, reason) = (args.selection.profile.as_str(), failure.message.clone());
             let result = GateResult::not_measured(class, profile, fingerprint, reason, chrono::Utc::now());
-            if let Err(untold) = publish(&result, &[]).await {
+            if let Err(untold) = publish(&result, None).await {
                 eprintln!("tollgate: {}", actions::harmless(&untold.message));
             }
             return Err(failure);
         }
         result => result?,
     };
-    let sweeps = sweeps(config, args, &result);
-    print(&result, past(config, &sweeps).as_ref(), args.selection.format)?;
-    let told = publish(&result, &sweeps).await;
+    let evidence = evidence(config, &sweeps(config, args, &result));
+    print(&result, evidence.as_ref(), args.selection.format)?;
+    let told = publish(&result, evidence.as_ref()).await;
     // A person may have accepted it by the label.
     let is_accepted = result.judgement.decision == Decision::Regressed && result.is_accepted();
     let judged = Outcome::Judged { decision: result.judgement.decision, strict: args.strict };
@@ -150,11 +155,11 @@ async fn publish(
     args: &GateArgs,
     job: &Job,
     notifier: Option<&Notifier>,
-    (result, sweeps): (&GateResult, &[Sweep]),
+    (result, evidence): (&GateResult, Option<&Evidence>),
 ) -> Result<Outcome, Failure> {
     let [html, markdown, json] = ["report.html", "report.md", "result.json"].map(|n| args.output.join(n));
     let text = report::gate_markdown(result);
-    output::write(&html, &report::gate_html(result, evidence(config, sweeps).as_ref()))?;
+    output::write(&html, &report::gate_html(result, evidence))?;
     output::write(&markdown, &text)?;
     output::write(&json, &report::gate_json(result))?;
     eprintln!("reports: {}, {} and {}", html.display(), markdown.display(), json.display());
@@ -169,15 +174,6 @@ async fn publish(
         Some(notifier) => notify::tell(job, notifier, Some(result.clone())).await,
         None => Ok(Outcome::Done),
     }
-}
-
-/// What stands behind the result; nothing without its sweeps. The page is worth writing without it, too.
-fn evidence(config: &Config, sweeps: &[Sweep]) -> Option<Evidence> {
-    let (first, fresh) = sweeps.split_first()?;
-    let found = policy::load(config).and_then(|policy| {
-        pipeline::evidence::evidence(&wiring::store(config), first, fresh.to_vec(), policy)
-    });
-    found.inspect_err(|e| eprintln!("tollgate: report.html has no histories: {e}")).ok()
 }
 
 /// Measures only.
@@ -200,7 +196,11 @@ pub async fn sweep(
     let decision = if measured { Decision::Pass } else { Decision::NotMeasured };
     let nothing = Judgement::nothing(GATE_FORMAT, decision);
     let summary = cells(&sweep);
-    print(&GateResult::of_sweep(&sweep, nothing, Vec::new(), summary, None), None, args.selection.format)?;
+    let result = GateResult::of_sweep(&sweep, nothing, Vec::new(), summary, None);
+    let format = args.selection.format;
+    // Only the table shows what was before.
+    let before = (format == Format::Text).then(|| evidence(config, std::slice::from_ref(&sweep))).flatten();
+    print(&result, before.as_ref(), format)?;
     eprintln!("kept as {}; `tollgate judge {}` judges it", sweep.sweep, sweep.sweep);
     Ok(if measured { Outcome::Done } else { Outcome::NotMeasured })
 }

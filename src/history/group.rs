@@ -1,6 +1,6 @@
 //! The sweeps of one host class and profile, column by column.
 
-use crate::judge::cells;
+use crate::judge::{self, cells};
 use crate::model::{
     AcceptedBy, Better, CellState, Change, Comparability, Component, EnvironmentName, HostClass, MetricInfo,
     Scale, Series, SeriesKey, Sweep, SweepId,
@@ -64,6 +64,14 @@ pub struct Head {
     /// Series whose regime begins here.
     #[serde(skip)]
     pub regimes: BTreeSet<SeriesKey>,
+}
+
+impl Head {
+    /// Whether what it says of a series may be compared with what `now` says: the same suite and image, and of virtual machines the same
+    /// accelerator.
+    pub fn is_comparable(&self, now: &Self, key: &SeriesKey) -> bool {
+        judge::incomparable(&self.comparability, &now.comparability, &key.environment).is_none()
+    }
 }
 
 fn shared<S: serde::Serializer>(

@@ -114,7 +114,7 @@ impl<'a> Story<'a> {
                     toll_pct: known(track.tolls[*i]),
                     accepted: head.accepted.is_some(),
                     partial: head.partial,
-                    comparable: group.heads.last().is_none_or(|now| comparable(head, now, key)),
+                    comparable: group.heads.last().is_none_or(|now| head.is_comparable(now, key)),
                 }
             })
             .collect();
@@ -192,7 +192,7 @@ fn counting(
     let begin = heads.iter().rposition(|h| h.regimes.contains(key)).unwrap_or(0);
     let end = judged.and_then(|id| heads.iter().position(|h| h.sweep == *id)).unwrap_or(heads.len());
     let counts = |i: &usize| {
-        heads[*i].accepted.is_some() && logs[*i].is_finite() && comparable(heads[*i], newest, key)
+        heads[*i].accepted.is_some() && logs[*i].is_finite() && heads[*i].is_comparable(newest, key)
     };
     let mut found: Vec<usize> = (begin..end).filter(counts).collect();
     found.drain(..found.len().saturating_sub(policy.max_baseline_sweeps.max(1)));
@@ -204,10 +204,6 @@ fn counting(
         found.retain(|i| *i != usize::MAX);
     }
     found
-}
-
-fn comparable(then: &Head, now: &Head, key: &SeriesKey) -> bool {
-    judge::incomparable(&then.comparability, &now.comparability, &key.environment).is_none()
 }
 
 fn band(track: &Track, logs: &[f64], counting: &[usize]) -> Option<Band> {

@@ -36,6 +36,9 @@ pub fn evidence(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Verdict, VerdictKind};
+    use crate::pipeline::gate::judge_sweeps;
+    use crate::report::view;
     use std::path::Path;
 
     #[test]
@@ -51,5 +54,37 @@ mod tests {
         let ids: Vec<_> = found.history.heads.iter().map(|h| h.sweep.clone()).collect();
         assert_eq!(ids, recorded[..4].iter().map(|s| s.sweep.clone()).collect::<Vec<_>>());
         assert!(found.history.tracks.values().any(crate::history::Track::is_tolled));
+    }
+
+    /// The recorded example: what a line of history shows as its newest and its earlier values are the verdicts' own numbers.
+    #[test]
+    fn the_past_ends_with_the_toll_of_the_verdict() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("baselines");
+        let store = DirectoryStore::new(dir.path(), &examples);
+        let recorded =
+            store.baselines(&"amd-epyc-2c-24g".parse().expect("a name"), "smoke").expect("the example");
+        // The fifth is of another bench image.
+        let newest = &recorded[3];
+        let judgement = judge_sweeps(&recorded, std::slice::from_ref(newest), &Policy::default());
+        let past = evidence(&store, newest, Vec::new(), Policy::default()).expect("read").past();
+        assert_eq!(past, Evidence::of(newest, &recorded, Policy::default()).past(), "whoever has read them");
+        let judged = |v: &&Verdict| {
+            use VerdictKind as K;
+            !matches!(v.verdict, K::NoBaseline | K::Missing | K::MeasurementFailed) && v.absolute.is_none()
+        };
+        let mut seen = 0;
+        for verdict in judgement.verdicts.iter().filter(judged) {
+            let line = past.of(&view::series_key(verdict)).expect("a line");
+            let (newest, earlier) = line.tolls.split_last().expect("a toll");
+            let now = verdict.toll_now_pct.expect("judged");
+            // A history keeps seven digits.
+            assert!((newest - now).abs() < 1e-6 * (100.0 + now.abs()), "{verdict:?}: {line:?}");
+            let known = earlier.iter().filter(|t| t.is_finite()).count();
+            assert_eq!(u32::try_from(known).expect("few"), verdict.sweeps_baseline, "{verdict:?}: {line:?}");
+            assert_eq!(line.threshold_pct, verdict.threshold_pct, "{verdict:?}");
+            seen += 1;
+        }
+        assert!(seen > 50, "{seen}");
     }
 }

@@ -10,7 +10,6 @@ pub mod evidence;
 mod fit;
 pub mod gate;
 pub mod notify;
-pub mod past;
 pub mod policy;
 pub mod ready;
 pub mod resume;

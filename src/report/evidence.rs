@@ -1,8 +1,9 @@
-//! What a page shows beyond the result: how tolls went before, and the rounds and costs of the judged sweep.
+//! What stands behind a result, for page and table: how tolls went before, and the rounds and costs of the judged sweep.
 
-use crate::history::{Group, GroupKey};
+use super::past::{Line, Past};
+use crate::history::{Group, GroupKey, Head, Track};
 use crate::judge::{self, Policy};
-use crate::model::{Cell, CellState, EnvironmentName, Series, SeriesKey, Sweep, SweepId};
+use crate::model::{Cell, CellState, EnvironmentName, Scale, Series, SeriesKey, Sweep, SweepId};
 
 /// Everything that stands behind a result. The report is complete without it, but has no histories.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ impl Evidence {
     /// Adds the sweeps that confirmed it: a verdict's numbers are theirs, too.
     #[must_use]
     pub fn confirmed_by(mut self, fresh: Vec<Sweep>) -> Self {
-        for sweep in &fresh {
+        for sweep in fresh.iter().filter(|f| GroupKey::of(f) == GroupKey::of(&self.sweep)) {
             self.history.insert(sweep);
         }
         self.fresh = fresh;
@@ -54,6 +55,28 @@ impl Evidence {
         if GroupKey::of(before) == GroupKey::of(&self.sweep) && before.started_at < self.sweep.started_at {
             self.history.insert(before);
         }
+    }
+
+    /// The tolls of the sweeps that the judge compares: of the accepted ones before, and of the judged ones. Holes where a sweep is not
+    /// comparable with the newest.
+    pub fn past(&self) -> Past {
+        let judged = self.judged();
+        let is_compared = |head: &Head| {
+            judged.contains(&&head.sweep)
+                || head.accepted.is_some() && head.started_at < self.sweep.started_at
+        };
+        let heads = &self.history.heads;
+        let compared: Vec<usize> = (0..heads.len()).filter(|i| is_compared(&heads[*i])).collect();
+        let Some(now) = heads.last() else { return Past::default() };
+        let line = |(key, track): (&SeriesKey, &Track)| {
+            let toll = |i: &usize| {
+                if heads[*i].is_comparable(now, key) { f64::from(track.tolls[*i]) } else { f64::NAN }
+            };
+            let threshold = self.policy.threshold(key, &track.info);
+            let threshold_pct = (threshold.scale == Scale::Ratio).then_some(threshold.shown);
+            (key.clone(), Line { tolls: compared.iter().map(toll).collect(), threshold_pct })
+        };
+        Past::new(self.history.tracks.iter().filter(|(_, track)| track.is_tolled()).map(line))
     }
 
     /// What a history shows of each round of the newest judged sweep that measured it: tolls in percent where it shows tolls,

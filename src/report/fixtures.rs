@@ -13,7 +13,7 @@ use crate::model::{
 pub use baselines::{power, power_of_few, self_tests};
 use chrono::{TimeZone, Utc};
 pub use odd::{hostile, nothing_changed, only_swept};
-pub use past::past;
+pub use past::{past, past_of_tolls};
 use std::collections::BTreeMap;
 
 /// A sweep that was measured.

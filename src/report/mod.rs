@@ -4,6 +4,7 @@
 //! sweep (two samples files). All begin with the answer in a sentence, and all of them treat names, versions
 //! and reasons as hostile: they come from a host, and end in terminals, issues and browsers.
 
+pub mod again;
 pub mod answer;
 pub mod chart;
 pub mod clean;
@@ -31,7 +32,8 @@ pub use html::{SCRIPT, STYLE, gate_html, gate_sections, judgement_html};
 pub use json::{gate_json, judgement_json, power_json, self_test_json};
 pub use junit::{gate_junit, judgement_junit};
 pub use markdown::{gate_markdown, judgement_markdown};
-pub use openmetrics::gate_openmetrics;
+pub use openmetrics::{gate_openmetrics, judgement_openmetrics};
+pub use past::Past;
 pub use reference::{rc25482_html, rc25482_markdown};
 pub use suite::suite_markdown;
 pub use terminal::{TerminalStyle, gate_table, judgement_table, power_table, self_test_table};

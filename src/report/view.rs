@@ -195,6 +195,8 @@ impl Toll {
 /// One metric of the toll table.
 #[derive(Debug, Clone)]
 pub struct TollRow {
+    /// The metric's name, not cleaned: to find it elsewhere, not to be shown.
+    pub key: MetricKey,
     /// Workload.
     pub workload: String,
     /// Case.
@@ -276,6 +278,7 @@ pub fn toll_table(result: &GateResult) -> TollTable {
             })
             .collect();
         rows.push(TollRow {
+            key: MetricKey::new(key.0, key.1, key.2),
             workload: clean::name(key.0),
             case: clean::name(key.1),
             metric: clean::name(key.2),
@@ -374,10 +377,24 @@ pub fn timing(result: &GateResult) -> Option<String> {
     Some(format!("{text}: {}", named.join(", ")))
 }
 
-/// The command that makes such a sweep again. A profile that is not one plain word is quoted for the shell.
+/// The command that makes such a sweep again.
 pub fn reproduce(result: &GateResult) -> String {
-    let profile = clean::name(&result.profile);
-    let plain = profile.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    let profile = if plain { profile } else { format!("'{}'", profile.replace('\'', "'\\''")) };
-    format!("tollgate gate --always --profile {profile}")
+    again(&result.profile)
+}
+
+/// The gate of a profile, whether anything changed or not.
+pub(super) fn again(profile: &str) -> String {
+    format!("tollgate gate --always --profile {}", word(profile))
+}
+
+/// One word for the shell, cleaned; quoted unless it is a plain one.
+pub(super) fn word(text: &str) -> String {
+    let text = clean::name(text);
+    let is_plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b',' | b'/' | b'+' | b'=');
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

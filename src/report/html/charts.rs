@@ -15,8 +15,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Wide enough for every change and threshold and most of the intervals; what is outside is cut off with
-    /// an arrow, so that one noisy metric does not flatten all others.
+    /// Wide enough for every change and threshold and most of the intervals, up to 60 %; what is outside is an arrow at the edge, so
+    /// that one noisy metric does not flatten all others.
     pub(super) fn of(verdicts: &[&Verdict]) -> Self {
         let finite = |x: &f64| x.is_finite();
         let needed = verdicts
@@ -58,40 +58,78 @@ impl Scale {
 
     /// One change with its interval, against zero and the threshold.
     pub(super) fn forest(self, v: &Verdict) -> Markup {
-        let said = format!("change {}", number::change_with_interval(v.change_pct, v.ci95_pct));
+        let change = number::change_with_interval(v.change_pct, v.ci95_pct);
         let middle = HEIGHT / 2.0;
+        let finite = |pct: &f64| pct.is_finite();
+        let beyond = v.change_pct.filter(finite).filter(|pct| !self.has(*pct));
         html! {
-            svg.forest viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(said) {
+            svg.forest viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label={ "change " (change) } {
                 @if let Some(threshold) = v.threshold_pct.filter(|t| t.is_finite() && *t < self.reach) {
                     rect.beyond x=(at(self.x(threshold))) y="0"
                         width=(at(WIDTH - MARGIN - self.x(threshold))) height=(HEIGHT) {}
                     line.threshold x1=(at(self.x(threshold))) x2=(at(self.x(threshold))) y1="0" y2=(HEIGHT) {}
                 }
                 line.zero x1=(at(self.x(0.0))) x2=(at(self.x(0.0))) y1="0" y2=(HEIGHT) {}
-                @if let Some([low, high]) = v.ci95_pct.filter(|[l, h]| l.is_finite() && h.is_finite()) {
+                @if let Some([low, high]) = v.ci95_pct.filter(|ends| ends.iter().all(finite)) {
                     g class=(v.verdict.as_str()) {
                         line.interval x1=(at(self.x(low))) x2=(at(self.x(high))) y1=(middle) y2=(middle) {}
-                        (self.end(low))
-                        (self.end(high))
+                        @for end in [low, high] {
+                            @if self.has(end) { (self.bar(end)) }
+                            // Where the change itself is beyond, its arrow says both.
+                            @else if beyond.is_none_or(|pct| pct.signum() != end.signum()) { (self.goes_on(end)) }
+                        }
                     }
                 }
-                @if let Some(change) = v.change_pct.filter(|c| c.is_finite()) {
-                    g class=(v.verdict.as_str()) { (point(v.verdict, self.x(change), middle)) }
+                @if let Some(pct) = beyond {
+                    g class=(v.verdict.as_str()) {
+                        title { "beyond the scale: " (number::printed(&change)) }
+                        (self.point_beyond(v.verdict, pct))
+                    }
+                } @else if let Some(pct) = v.change_pct.filter(finite) {
+                    g class=(v.verdict.as_str()) { (point(v.verdict, self.x(pct), middle)) }
                 }
             }
         }
     }
 
-    /// A bar where the interval ends, an arrow where it goes on beyond the scale.
-    fn end(self, pct: f64) -> Markup {
+    /// Whether a change of these, or an end of its interval, is beyond the scale.
+    pub(super) fn cuts(self, verdicts: &[&Verdict]) -> bool {
+        let shown =
+            verdicts.iter().flat_map(|v| v.change_pct.into_iter().chain(v.ci95_pct.into_iter().flatten()));
+        shown.filter(|x| x.is_finite()).any(|x| !self.has(x))
+    }
+
+    /// Whether a change is on the scale.
+    fn has(self, pct: f64) -> bool {
+        pct.abs() <= self.reach
+    }
+
+    /// Where an interval ends.
+    fn bar(self, pct: f64) -> Markup {
         let (x, y) = (self.x(pct), HEIGHT / 2.0);
-        if pct.abs() <= self.reach {
-            return html! { line.interval x1=(at(x)) x2=(at(x)) y1=(y - 4.0) y2=(y + 4.0) {} };
-        }
-        let tail = x - 5.0 * pct.signum();
+        html! { line.interval x1=(at(x)) x2=(at(x)) y1=(y - 4.0) y2=(y + 4.0) {} }
+    }
+
+    /// Where it goes on beyond the scale.
+    fn goes_on(self, pct: f64) -> Markup {
+        let to = number::printed(&number::change(pct));
         html! {
-            polygon.point points={ (at(x)) "," (y) " " (at(tail)) "," (y - 4.0) " " (at(tail)) "," (y + 4.0) } {}
+            polygon.point points=(self.arrow(pct, 5.0, 4.0, 0.0)) { title { "the interval goes on to " (to) } }
         }
+    }
+
+    /// In place of the point where the change itself is beyond the scale: larger than the interval's arrows, and out in the margin, so
+    /// that nobody takes the edge for its place. Open where the point would be.
+    fn point_beyond(self, kind: VerdictKind, pct: f64) -> Markup {
+        let class = if kind == VerdictKind::Inconclusive { "open" } else { "point" };
+        html! { polygon class=(class) points=(self.arrow(pct, 10.0, 7.0, MARGIN - 1.0)) {} }
+    }
+
+    /// The corners of a triangle that points outwards at the edge on the side of `pct`: so long, half so wide, so far beyond the edge.
+    fn arrow(self, pct: f64, length: f64, half: f64, beyond: f64) -> String {
+        let (tip, y) = (self.x(pct) + beyond * pct.signum(), HEIGHT / 2.0);
+        let tail = tip - length * pct.signum();
+        format!("{},{y} {},{} {},{}", at(tip), at(tail), y - half, at(tail), y + half)
     }
 }
 
@@ -199,6 +237,46 @@ pub(super) fn share(harness: f64) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::fixtures;
+
+    fn verdict(kind: VerdictKind, change: f64, ci: [f64; 2]) -> Verdict {
+        let some = fixtures::small_regression().judgement.verdicts[0].clone();
+        Verdict {
+            verdict: kind,
+            change_pct: Some(change),
+            ci95_pct: Some(ci),
+            threshold_pct: Some(5.0),
+            ..some
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_scale_is_an_arrow_that_says_its_number() {
+        let beyond = verdict(VerdictKind::Regressed, 140.0, [55.0, 260.0]);
+        let wide = verdict(VerdictKind::Inconclusive, 12.0, [-41.0, 95.0]);
+        let fallen = verdict(VerdictKind::Inconclusive, -75.0, [-90.0, 80.0]);
+        let inside = verdict(VerdictKind::Regressed, 60.0, [50.0, 60.0]);
+        let all = [&beyond, &wide, &fallen, &inside];
+        let scale = Scale::of(&all);
+        assert!(scale.cuts(&all) && !scale.cuts(&[&inside]));
+        let [beyond, wide, fallen, inside] = all.map(|v| scale.forest(v).into_string());
+        assert!(beyond.contains("<title>beyond the scale: +140 % [55.0, 260]</title>"), "{beyond}");
+        assert_eq!(beyond.matches("<polygon").count(), 1, "one arrow for change and interval: {beyond}");
+        assert!(beyond.contains("239.0,11 229.0,4 229.0,18"), "within the drawing: {beyond}");
+        assert!(wide.contains("<title>the interval goes on to +95.0 %</title>"), "{wide}");
+        assert_eq!((wide.matches("<polygon").count(), wide.matches("<circle").count()), (1, 1), "{wide}");
+        assert!(fallen.contains("<title>beyond the scale: −75.0 % [−90.0, 80.0]</title>"), "{fallen}");
+        assert!(fallen.contains("polygon class=\"open\" points=\"1.0,11 11.0,4 11.0,18\""), "{fallen}");
+        assert!(
+            fallen.contains("<title>the interval goes on to +80.0 %</title>"),
+            "the other side: {fallen}"
+        );
+        assert_eq!(
+            (inside.matches("<title>").count(), inside.matches("<polygon").count()),
+            (0, 0),
+            "{inside}"
+        );
+    }
 
     #[test]
     fn tolls_of_a_pair_stand_in_their_order_between_the_margins() {

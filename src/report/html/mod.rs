@@ -47,7 +47,7 @@ pub fn gate_sections(result: &GateResult, evidence: Option<&Evidence>) -> Markup
         (tables::troubles(&troubles::of_gate(result), emulated))
         (tables::timing(result))
         (tables::fingerprint(&result.fingerprint))
-        (page::reproduce(result))
+        (page::reproduce(result, evidence))
     }
 }
 

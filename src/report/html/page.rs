@@ -2,7 +2,8 @@
 
 use crate::model::{GateResult, Judgement, VerdictKind};
 use crate::report::answer::{Answer, Tone};
-use crate::report::{clean, view};
+use crate::report::evidence::Evidence;
+use crate::report::{again, clean, view};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -176,13 +177,20 @@ pub(super) fn tiles(judgement: &Judgement) -> Markup {
     }
 }
 
-/// The command.
-pub(super) fn reproduce(result: &GateResult) -> Markup {
+/// The command: of the sweep, where it is at hand, else of its profile.
+pub(super) fn reproduce(result: &GateResult, evidence: Option<&Evidence>) -> Markup {
+    let again = evidence.map(|e| again::of_sweep(&e.sweep));
     html! {
         section {
             h2 { "Do it again" }
-            p { "On a host of this class:" }
-            pre { code { (view::reproduce(result)) } }
+            @if let Some(again) = &again {
+                p { "On a host of this class: the same cases in the same environments, with the same rounds in the same order." }
+                pre { code { (again.command) } }
+                @for but in &again.but { p.caption { (but) } }
+            } @else {
+                p { "On a host of this class:" }
+                pre { code { (view::reproduce(result)) } }
+            }
         }
     }
 }

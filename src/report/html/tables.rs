@@ -36,6 +36,7 @@ pub(super) fn verdicts(verdicts: &[&Verdict], emulated: bool, warning: Option<&s
     html! {
         p.caption {
             "Change of the toll with its 95 % interval; the shaded side begins at the threshold."
+            @if scale.cuts(verdicts) { " An arrow at the edge: beyond the scale." }
             @if let Some(warning) = warning.filter(|_| virtual_machines) { " " b { (warning) "." } }
         }
         div.scroll tabindex="0" role="group" aria-label="Verdicts" {

@@ -109,7 +109,9 @@ impl Beside<'_> {
                         (bars::draw(&format!("{}: tolls of 2014 and of today", figure.heading()), &self.groups(&facts)))
                         figcaption {
                             "Toll, percent of native; the scale is logarithmic in the ratio, right of “native” is worse. Lines: from and to "
-                            "as published, and today's middle half of the rounds. " (self.caption(&facts))
+                            "as published, and today's middle half of the rounds. "
+                            @if let Some(note) = figure.note() { (note) " " }
+                            (self.caption(&facts))
                         }
                     }
                     details {
@@ -123,7 +125,7 @@ impl Beside<'_> {
 
     /// Sources, numbers of trials and rounds, and what must be said of an emulator.
     fn caption(&self, facts: &[&Fact]) -> String {
-        let mut sources: Vec<&str> = facts.iter().map(|f| f.source).collect();
+        let mut sources: Vec<&str> = facts.iter().map(|f| f.source).filter(|s| !s.is_empty()).collect();
         sources.dedup();
         let trials: Vec<u32> = facts.iter().flat_map(|f| then_n(f)).collect();
         let rounds = self.rounds(facts);
@@ -154,7 +156,7 @@ impl Beside<'_> {
             what: fact.what.to_owned(),
             rows: ENVIRONMENTS.into_iter().filter_map(|column| row(fact, column)).collect(),
         };
-        facts.iter().map(group).collect()
+        facts.iter().map(group).filter(|g| !g.rows.is_empty()).collect()
     }
 
     /// Two lines for each row of the study: 2014, and today below it.
@@ -164,7 +166,7 @@ impl Beside<'_> {
         };
         let columns: Vec<Column> = ENVIRONMENTS.into_iter().filter(known).collect();
         html! {
-            div.scroll role="region" tabindex="0" aria-label={ (figure.heading()) ": numbers" } {
+            div.scroll role="group" tabindex="0" aria-label={ (figure.heading()) ": numbers" } {
                 table.facts2014 {
                     thead {
                         tr {
@@ -182,7 +184,10 @@ impl Beside<'_> {
                     @for fact in facts {
                         tbody {
                             tr {
-                                th scope="rowgroup" rowspan="2" { (fact.what) small { (fact.source) } }
+                                th scope="rowgroup" rowspan="2" {
+                                    (fact.what)
+                                    @if !fact.source.is_empty() { small { (fact.source) } }
+                                }
                                 th scope="row" { "2014" }
                                 td.n { (then_value(fact.native, fact.unit)) }
                                 @for column in &columns { td.n { (then_cell(fact, *column)) } }

@@ -46,14 +46,15 @@ fn measured(rows: &[Measured]) -> (GateResult, Sweep) {
             if toll.is_none() && !environment.is_native() {
                 continue;
             }
-            let median = native / (1.0 + toll.unwrap_or(0.0) / 100.0);
+            let better = if *metric == "cpu-cost" { Better::Lower } else { Better::Higher };
+            let median = native * (1.0 + toll.unwrap_or(0.0) / 100.0).powf(better.sign());
             let (workload, case, metric) = ((*workload).to_owned(), (*case).to_owned(), (*metric).to_owned());
             result.cells.push(CellSummary {
                 workload: workload.clone(),
                 case: case.clone(),
                 metric: metric.clone(),
                 unit: (*unit).to_owned(),
-                better: Better::Higher,
+                better,
                 environment: environment.clone(),
                 state: CellState::Ok,
                 reason: None,
@@ -70,7 +71,7 @@ fn measured(rows: &[Measured]) -> (GateResult, Sweep) {
                 case,
                 metric,
                 unit: (*unit).to_owned(),
-                better: Better::Higher,
+                better,
                 family: Family::Cpu,
                 tail: false,
                 resolution: None,
@@ -86,6 +87,8 @@ fn measured(rows: &[Measured]) -> (GateResult, Sweep) {
 fn some() -> (GateResult, Sweep) {
     measured(&[
         ("xz", "slice-1m", "throughput", "MB/s", 5.87, [Some(0.3), None, Some(812.0)]),
+        ("bulk-tcp", "send", "throughput", "Gb/s", 27.7, [Some(1.6), Some(26.0), Some(543.0)]),
+        ("bulk-tcp", "send", "cpu-cost", "CPU-s/GB", 0.52, [Some(0.1), Some(61.0), Some(1400.0)]),
         ("rr", "tcp", "transactions", "1/s", 31_000.0, [Some(4.0), Some(38.0), Some(1581.0)]),
         ("fio", "randread-qd16", "iops", "1/s", 84_312.0, [Some(-3.0), None, Some(540.0)]),
         ("redis", "get-c1", "requests", "1/s", 21_400.0, [Some(0.6), Some(24.0), Some(930.0)]),
@@ -112,7 +115,7 @@ fn every_caption_says_that_the_guest_was_emulated() {
     let page = rc25482_html(&result, &sweep);
     let said = page.matches("ran under TCG emulation").count();
     assert_eq!(said, 1 + Figure::ALL.len(), "the warning and each caption");
-    assert_eq!(page.matches("<svg").count(), 4);
+    assert_eq!(page.matches("<svg").count(), 5);
     let kvm = GateResult { accelerator: Some("kvm".into()), ..result };
     assert!(!rc25482_html(&kvm, &sweep).contains("TCG"));
 }
@@ -129,6 +132,17 @@ fn rounds_and_spread_of_today_stand_beside_those_of_2014() {
     );
     assert!(page.contains("± 1.13 (10)") && page.contains("Today: 5 rounds"));
     assert!(page.contains("2014: logs of the authors, n = 10. Today: not measured."), "the second table");
+}
+
+#[test]
+fn bulk_transfers_stand_at_line_rate_and_their_processor_time_stands_alone() {
+    let (result, sweep) = some();
+    let page = rc25482_html(&result, &sweep);
+    let from = page.find("Network: bulk TCP").expect("the section");
+    let bulk = &page[from..from + page[from..].find("</section>").expect("its end")];
+    assert_eq!(bulk.matches("2014, Docker NAT: ~0 (report)").count(), 2, "both ways: {bulk}");
+    assert!(bulk.contains("today, docker+nat: +61 %"), "a higher cost is worse: {bulk}");
+    assert!(bulk.contains("of that no figures of 2014 are at hand") && !bulk.contains("2014, Docker:"));
 }
 
 #[test]

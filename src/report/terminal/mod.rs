@@ -2,17 +2,18 @@
 
 mod baselines;
 mod paint;
+mod sheet;
 mod spark;
 mod tables;
+mod tolls;
 
-use super::answer::{self, Answer, Tone};
 use super::past::Past;
-use super::troubles::{self, Trouble};
-use super::{clean, number, self_test, view};
+use super::{answer, clean, self_test, troubles, view};
 use crate::model::{GateResult, Judgement, VerdictKind};
 pub use baselines::{power_table, self_test_table};
 use paint::Ink;
-use tables::Laid;
+use sheet::Sheet;
+use tolls::Tolls;
 
 /// How wide, and whether in colour. Both are the caller's to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +37,27 @@ const OPEN_SHOWN: usize = 8;
 /// The result of a gate or sweep; `past` has the tolls of earlier sweeps, where they are known.
 pub fn gate_table(result: &GateResult, past: Option<&Past>, style: TerminalStyle) -> String {
     let mut out = Sheet::new(style);
+    beginning(&mut out, result);
+    changes(&mut out, result);
+    notable(&mut out, result, past);
+    out.drifts(&result.judgement, result.is_emulated());
+    tolls(&mut out, result, past);
+    out.troubles(&troubles::of_gate(result), result.is_emulated());
+    failed_proofs(&mut out, result);
+    ending(&mut out, result);
+    out.finish()
+}
+
+/// The answer, what it is of, and what makes it doubtful.
+fn beginning(out: &mut Sheet, result: &GateResult) {
     out.answer(&answer::of_gate(result));
     if let Some(lead) = answer::lead(result) {
         out.wrapped("", &lead, Ink::Plain);
     }
     if let Some(sweep) = &result.sweep {
         let profile = clean::name(&result.profile);
-        out.wrapped(
-            "",
-            &format!("sweep {sweep}, profile {profile}, host class {}", result.host_class),
-            Ink::Faint,
-        );
+        let of = format!("sweep {sweep}, profile {profile}, host class {}", result.host_class);
+        out.wrapped("", &of, Ink::Faint);
     }
     if let Some(warning) = view::emulation(result) {
         out.wrapped("! ", &warning, Ink::Unsure);
@@ -57,43 +68,64 @@ pub fn gate_table(result: &GateResult, past: Option<&Past>, style: TerminalStyle
     if let Some(baseline) = &result.baseline {
         out.wrapped("Baseline: ", &clean::text(baseline), Ink::Plain);
     }
+}
+
+fn changes(out: &mut Sheet, result: &GateResult) {
     if !result.changed.is_empty() {
         out.heading("What changed");
-        out.block(&tables::changes(&result.changed, style.width));
+        out.block(&tables::changes(&result.changed, out.style.width));
     }
-    let notable =
+}
+
+/// The verdicts that somebody may want to do something about.
+fn notable(out: &mut Sheet, result: &GateResult, past: Option<&Past>) {
+    let kinds =
         [VerdictKind::Regressed, VerdictKind::Suspected, VerdictKind::Improved, VerdictKind::Inconclusive];
     let verdicts = tables::Verdicts {
         judgement: &result.judgement,
-        kinds: &notable,
+        kinds: &kinds,
         open: Some(OPEN_SHOWN),
         past,
         emulated: result.is_emulated(),
     };
-    if let Some(laid) = verdicts.lay(style.width) {
+    if let Some(laid) = verdicts.lay(out.style.width) {
         out.heading("Verdicts that are not \"unchanged\"");
         out.verdicts(&laid);
     }
-    out.drifts(&result.judgement, result.is_emulated());
-    let tolls = view::toll_table(result);
-    if tolls.is_informative() {
-        out.heading("Tolls against native: positive is worse");
-        out.block(&tables::tolls(&tolls, result.is_emulated(), style.width));
-        out.legend(&tolls.marks);
+}
+
+/// What everything costs; with its history where nothing is judged, since verdicts show theirs themselves.
+fn tolls(out: &mut Sheet, result: &GateResult, past: Option<&Past>) {
+    let table = view::toll_table(result);
+    if !table.is_informative() {
+        return;
     }
-    out.troubles(&troubles::of_gate(result), result.is_emulated());
+    let past = past.filter(|_| result.judgement.verdicts.is_empty());
+    let tolls = Tolls { table: &table, past, emulated: result.is_emulated() };
+    let (text, history) = tolls.lay(out.style.width);
+    out.heading("Tolls against native: positive is worse");
+    out.block(&text);
+    out.legend(&table.marks);
+    if history {
+        out.history_note();
+    }
+}
+
+fn failed_proofs(out: &mut Sheet, result: &GateResult) {
     let failed: Vec<_> = result.proofs.iter().filter(|p| !p.holds).collect();
-    if !failed.is_empty() {
-        out.heading("Failed proofs: these environments were not what their names say");
-        for p in failed {
-            let text = format!("claim: {}; seen: {}", clean::text(&p.claim), clean::text(&p.observed));
-            out.wrapped(
-                &format!("  ✗ {}: ", view::label(&p.environment, result.is_emulated())),
-                &text,
-                Ink::Bad,
-            );
-        }
+    if failed.is_empty() {
+        return;
     }
+    out.heading("Failed proofs: these environments were not what their names say");
+    for p in failed {
+        let text = format!("claim: {}; seen: {}", clean::text(&p.claim), clean::text(&p.observed));
+        let head = format!("  ✗ {}: ", view::label(&p.environment, result.is_emulated()));
+        out.wrapped(&head, &text, Ink::Bad);
+    }
+}
+
+/// How it came about: what the judge says of itself, what confirmed, how long it took.
+fn ending(out: &mut Sheet, result: &GateResult) {
     if let Some(test) = &result.self_test {
         out.gap();
         out.wrapped("Self-test: ", &self_test::sentence(test), Ink::Plain);
@@ -108,7 +140,6 @@ pub fn gate_table(result: &GateResult, past: Option<&Past>, style: TerminalStyle
     if let Some(timing) = timing {
         out.wrapped("Timing: ", &timing, Ink::Plain);
     }
-    out.finish()
 }
 
 /// Verdicts without a sweep: `judge` of two samples files; `past` has the tolls of all their sweeps.
@@ -128,142 +159,10 @@ pub fn judgement_table(judgement: &Judgement, past: Option<&Past>, style: Termin
     out.finish()
 }
 
-/// The text that grows, line by line.
-struct Sheet {
-    style: TerminalStyle,
-    text: String,
-}
-
-impl Sheet {
-    fn new(style: TerminalStyle) -> Self {
-        Self { style, text: String::new() }
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
-    }
-
-    fn gap(&mut self) {
-        self.line("");
-    }
-
-    fn block(&mut self, block: &str) {
-        for line in block.lines() {
-            self.line(line);
-        }
-    }
-
-    fn heading(&mut self, text: &str) {
-        self.gap();
-        self.wrapped("", text, Ink::Head);
-    }
-
-    fn answer(&mut self, answer: &Answer) {
-        let ink = match answer.tone {
-            Tone::Good => Ink::Good,
-            Tone::Bad => Ink::Bad,
-            Tone::Unsure => Ink::Unsure,
-            Tone::Neutral => Ink::Head,
-        };
-        self.wrapped("", &answer.sentence, ink);
-    }
-
-    /// Words that flow over lines, with a head before the first and an indent before the others.
-    fn wrapped(&mut self, head: &str, text: &str, ink: Ink) {
-        let indent = if head.chars().count() > 24 { 6 } else { head.chars().count() };
-        let width = usize::from(self.style.width).max(20);
-        let mut line = head.to_owned();
-        let mut used = head.chars().count();
-        let mut empty = true;
-        for word in text.split(' ').flat_map(|w| pieces(w, width.saturating_sub(indent).max(10))) {
-            let len = word.chars().count();
-            if !empty && used + 1 + len > width || empty && used + len > width && used > indent {
-                let full = std::mem::replace(&mut line, " ".repeat(indent));
-                self.line(&paint::ink(ink, &full));
-                used = indent;
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-                used += 1;
-            }
-            line.push_str(&word);
-            used += len;
-            empty = false;
-        }
-        self.line(&paint::ink(ink, &line));
-    }
-
-    /// The table of verdicts, and what its columns mean.
-    fn verdicts(&mut self, laid: &Laid) {
-        self.block(&laid.text);
-        if laid.sees {
-            let text = "would see: the smallest rise that is found four times in five";
-            self.wrapped("", text, Ink::Faint);
-        }
-        if laid.history {
-            let text =
-                "history: the toll in each sweep compared, newest right; a threshold is two steps or less";
-            self.wrapped("", text, Ink::Faint);
-        }
-    }
-
-    /// Rises over many sweeps; nothing without any.
-    fn drifts(&mut self, judgement: &Judgement, emulated: bool) {
-        if judgement.drifts.is_empty() {
-            return;
-        }
-        self.heading("Slow drifts");
-        for d in &judgement.drifts {
-            let head = format!(
-                "{} in {}: {}",
-                view::drift_name(d),
-                view::label(&d.environment, emulated),
-                number::change(d.change_pct)
-            );
-            self.wrapped("  ↗ ", &head, Ink::Unsure);
-            self.wrapped("      ", &clean::text(&d.reason), Ink::Faint);
-        }
-    }
-
-    fn legend(&mut self, marks: &std::collections::BTreeSet<VerdictKind>) {
-        if !marks.is_empty() {
-            let words: Vec<String> =
-                marks.iter().map(|k| format!("{} {}", view::mark(*k), view::words(*k))).collect();
-            self.wrapped("", &words.join("   ").replace("   ", " \u{a0} "), Ink::Faint);
-        }
-    }
-
-    fn troubles(&mut self, troubles: &[Trouble], emulated: bool) {
-        if troubles.is_empty() {
-            return;
-        }
-        self.heading("Not measured or not judged");
-        for t in troubles {
-            self.wrapped("  ", &format!("{} in {}: {}", t.what, t.places(emulated), t.scope), Ink::Plain);
-            self.wrapped("      ", &t.reason, Ink::Faint);
-        }
-    }
-
-    fn finish(self) -> String {
-        let text = self.text.replace('\u{a0}', " ");
-        if self.style.colour { paint::to_ansi(&text) } else { paint::strip(&text) }
-    }
-}
-
-/// A word in pieces of at most `max` characters: hostile names have no spaces.
-fn pieces(word: &str, max: usize) -> Vec<String> {
-    let chars: Vec<char> = word.chars().collect();
-    if chars.len() <= max {
-        return vec![word.to_owned()];
-    }
-    chars.chunks(max).map(|c| c.iter().collect()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{CellSummary, EnvironmentName};
     use crate::report::fixtures;
 
     fn plain(width: u16) -> TerminalStyle {
@@ -320,6 +219,50 @@ mod tests {
         );
     }
 
+    /// More environments than there are columns for.
+    fn many_environments() -> GateResult {
+        let mut result = fixtures::only_swept();
+        result.cells.retain(|c| c.workload == "redis" && c.case == "get-c1");
+        let axes = ["docker+unconfined", "docker+nat+proxy", "docker+runtime=crun", "docker+runtime=runsc"];
+        let docker: Vec<_> =
+            result.cells.iter().filter(|c| c.environment.to_string() == "docker").cloned().collect();
+        for name in axes {
+            let environment: EnvironmentName = name.parse().expect("a name");
+            let renamed = |c: &CellSummary| CellSummary { environment: environment.clone(), ..c.clone() };
+            result.cells.extend(docker.iter().map(renamed));
+        }
+        result
+    }
+
+    #[test]
+    fn snapshots_of_a_sweep_with_a_history() {
+        let swept = fixtures::only_swept();
+        let past = fixtures::past_of_tolls(&swept);
+        let tolls = |width| {
+            let text = gate_table(&swept, Some(&past), plain(width));
+            let from = text.find("Tolls against").expect("tolls");
+            let to = text.find("Timing").expect("the end");
+            text[from..to].to_owned()
+        };
+        insta::assert_snapshot!("only_swept_history", [80, 140].map(tolls).join("-----\n"));
+        let many = many_environments();
+        let text = gate_table(&many, Some(&fixtures::past_of_tolls(&many)), plain(80));
+        insta::assert_snapshot!(
+            "only_swept_history_list",
+            &text[text.find("Tolls against").expect("tolls")..]
+        );
+        let none = gate_table(&swept, Some(&Past::default()), plain(80));
+        assert_eq!(
+            none,
+            gate_table(&swept, None, plain(80)),
+            "nothing is said of a history that is not there"
+        );
+        let judged = fixtures::regression();
+        let text = gate_table(&judged, Some(&fixtures::past_of_tolls(&judged)), plain(140));
+        let tolls = &text[text.find("Tolls against").expect("tolls")..];
+        assert!(!tolls.contains('▄'), "a verdict shows its own: {tolls}");
+    }
+
     #[test]
     fn snapshot_in_colour() {
         let style = TerminalStyle { width: 80, colour: true };
@@ -330,8 +273,9 @@ mod tests {
     #[test]
     fn nothing_is_wider_than_the_terminal() {
         for result in fixtures::all() {
-            let past = fixtures::past(&result.judgement);
-            for (width, past) in [60, 80, 100, 140].into_iter().flat_map(|w| [(w, None), (w, Some(&past))]) {
+            let pasts = [fixtures::past(&result.judgement), fixtures::past_of_tolls(&result)];
+            let pasts = || pasts.iter().map(Some).chain([None]);
+            for (width, past) in [60, 80, 100, 140].into_iter().flat_map(|w| pasts().map(move |p| (w, p))) {
                 for line in gate_table(&result, past, plain(width)).lines() {
                     assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
                 }

@@ -4,8 +4,7 @@ use super::paint::{self, Ink};
 use super::spark::spark;
 use crate::model::{Change, Judgement, Verdict, VerdictKind};
 use crate::report::past::Past;
-use crate::report::view::{self, Toll, TollTable};
-use crate::report::{clean, number};
+use crate::report::{clean, number, view};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// Columns by two spaces, one thin line below the header.
@@ -13,7 +12,7 @@ pub(super) const STYLE: TableStyle = TableStyle::new().header_separator(LineStyl
 const BARE: TableStyle = TableStyle::new();
 
 /// Threshold of a verdict that does not say its own, as in results of before they did: percent.
-const TYPICAL_PCT: f64 = 5.0;
+pub(super) const TYPICAL_PCT: f64 = 5.0;
 
 pub(super) fn table(style: TableStyle) -> Table {
     let mut table = Table::new();
@@ -26,7 +25,7 @@ pub(super) fn right(text: impl ToString) -> Cell {
 }
 
 /// A table as text, and whether that fits the width.
-fn fit(table: &mut Table, width: u16) -> (String, bool) {
+pub(super) fn fit(table: &mut Table, width: u16) -> (String, bool) {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -61,69 +60,6 @@ pub(super) fn changes(changed: &[Change], width: u16) -> String {
         t.add_row(vec![c.component.to_string(), format!("{} → {}", version(&c.before), version(&c.after))]);
     }
     fitting(vec![t], width)
-}
-
-/// One row a metric, one column an environment; where that is too wide, one row a metric and environment.
-pub(super) fn tolls(tolls: &TollTable, emulated: bool, width: u16) -> String {
-    fitting(vec![toll_matrix(tolls, emulated), toll_list(tolls, emulated)], width)
-}
-
-fn shown(toll: &Toll, kind: Option<VerdictKind>) -> String {
-    let mark = kind.map_or(" ", view::mark);
-    let ink = match (kind, toll) {
-        (Some(kind), _) => paint::of_verdict(kind),
-        (None, Toll::Failed | Toll::Missing) => Ink::Unsure,
-        (None, Toll::Unavailable) => Ink::Faint,
-        (None, _) => Ink::Plain,
-    };
-    paint::ink(ink, &format!("{} {mark}", toll.text()))
-}
-
-fn toll_matrix(tolls: &TollTable, emulated: bool) -> Table {
-    let mut t = table(STYLE);
-    let mut header =
-        vec![Cell::new(paint::ink(Ink::Head, "workload case")), right(paint::ink(Ink::Head, "native"))];
-    for environment in &tolls.environments {
-        // One axis a line keeps the columns as narrow as their numbers.
-        let name = view::label(environment, emulated).replace('+', "\n+").replace(" (TCG)", "\n(TCG)");
-        let lines: Vec<String> = name.lines().map(|l| paint::ink(Ink::Head, &format!("{l}  "))).collect();
-        header.push(right(lines.join("\n")));
-    }
-    t.set_header(header);
-    for group in tolls.groups() {
-        if let Some(first) = group.first() {
-            t.add_row(vec![paint::ink(Ink::Head, &format!("{} {}", first.workload, first.case))]);
-        }
-        for row in group {
-            let mut cells = vec![Cell::new(format!("  {}", row.metric)), right(&row.native)];
-            cells.extend(row.cells.iter().map(|(toll, kind)| right(shown(toll, *kind))));
-            t.add_row(cells);
-        }
-    }
-    t
-}
-
-fn toll_list(tolls: &TollTable, emulated: bool) -> Table {
-    let mut t = table(STYLE);
-    t.set_header(vec![
-        Cell::new(paint::ink(Ink::Head, "metric")),
-        Cell::new(paint::ink(Ink::Head, "environment")),
-        right(paint::ink(Ink::Head, "native")),
-        right(paint::ink(Ink::Head, "toll  ")),
-    ]);
-    for row in &tolls.rows {
-        for (environment, (toll, kind)) in tolls.environments.iter().zip(&row.cells) {
-            if *toll != Toll::Absent {
-                t.add_row(vec![
-                    Cell::new(format!("{}/{}/{}", row.workload, row.case, row.metric)),
-                    Cell::new(view::label(environment, emulated)),
-                    right(&row.native),
-                    right(shown(toll, *kind)),
-                ]);
-            }
-        }
-    }
-    t
 }
 
 /// Which columns the table of verdicts has besides metric, environment and change.
@@ -219,8 +155,8 @@ impl Verdicts<'_> {
     /// Of what is proven unchanged nobody asks how it went.
     fn spark(&self, verdict: &Verdict, room: usize) -> String {
         let past = self.past.filter(|_| verdict.verdict != VerdictKind::Unchanged);
-        past.map(|p| spark(p.of(verdict), verdict.threshold_pct.unwrap_or(TYPICAL_PCT), room))
-            .unwrap_or_default()
+        let line = past.and_then(|p| p.of(&view::series_key(verdict)));
+        line.map(|l| spark(&l.tolls, verdict.threshold_pct.unwrap_or(TYPICAL_PCT), room)).unwrap_or_default()
     }
 
     fn layout(&self, columns: Columns) -> Table {
