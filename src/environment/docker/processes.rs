@@ -71,12 +71,13 @@ fn named(names: &[&str]) -> Vec<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::CommandExt as _;
 
     #[test]
     fn a_process_that_names_an_id_belongs_to_it_and_others_do_not() {
         let id = format!("tollgate-test-{}", std::process::id());
-        let mut child =
-            std::process::Command::new("sh").args(["-c", "sleep 60; :", &id]).spawn().expect("starts");
+        // No shell: what it forks has its command line until it executes another program.
+        let mut child = std::process::Command::new("sleep").arg0(&id).arg("60").spawn().expect("starts");
         let mut found = Vec::new();
         for _ in 0..200 {
             found = of_container(&id);
