@@ -151,6 +151,15 @@ fn judged(judgement: &Judgement, emulated: bool) -> Answer {
             (Tone::Unsure, which, Some(VerdictKind::Suspected))
         }
         Decision::Inconclusive => (Tone::Unsure, "Inconclusive".to_owned(), None),
+        Decision::Pass if !judgement.verdicts.iter().any(is_compared) => {
+            (Tone::Unsure, "Nothing to compare with yet".to_owned(), None)
+        }
+        // What could not be measured may have become worse.
+        Decision::Pass
+            if has(judgement, VerdictKind::MeasurementFailed) || has(judgement, VerdictKind::Missing) =>
+        {
+            (Tone::Unsure, "No regression in what was measured".to_owned(), None)
+        }
         Decision::Pass => (Tone::Good, "No regression".to_owned(), None),
         Decision::NotMeasured => (Tone::Unsure, "NOT MEASURED".to_owned(), None),
     };
@@ -158,6 +167,12 @@ fn judged(judgement: &Judgement, emulated: bool) -> Answer {
     let joint = if headed.is_some() { "; " } else { ": " };
     let sentence = if rest.is_empty() { head } else { format!("{head}{joint}{rest}") };
     Answer::new(tone, sentence)
+}
+
+/// Whether there were numbers on both sides.
+fn is_compared(verdict: &Verdict) -> bool {
+    use VerdictKind as K;
+    !matches!(verdict.verdict, K::NoBaseline | K::MeasurementFailed | K::Missing)
 }
 
 fn has(judgement: &Judgement, kind: VerdictKind) -> bool {
@@ -235,5 +250,21 @@ mod tests {
     #[test]
     fn a_failed_proof_or_measurement_is_never_good_news() {
         assert_eq!(of_gate(&fixtures::not_measured()).tone, Tone::Unsure);
+        let mut result = fixtures::unchanged();
+        assert_eq!(of_gate(&result).tone, Tone::Good);
+        result.judgement.verdicts[0].verdict = VerdictKind::MeasurementFailed;
+        let answer = of_gate(&result);
+        assert_eq!((result.judgement.decision, answer.tone), (Decision::Pass, Tone::Unsure));
+        assert!(answer.sentence.starts_with("No regression in what was measured: "), "{}", answer.sentence);
+        for verdict in &mut result.judgement.verdicts[1..] {
+            verdict.verdict = VerdictKind::NoBaseline;
+        }
+        let answer = of_gate(&result);
+        assert_eq!(answer.tone, Tone::Unsure);
+        assert!(
+            answer.sentence.starts_with("Nothing to compare with yet: 1 not measured"),
+            "{}",
+            answer.sentence
+        );
     }
 }
