@@ -98,9 +98,52 @@ fn what_is_exported_is_imported_and_exported_the_same() {
         assert_eq!((ran.status.code(), ran.stdout.len()), (Some(2), 0), "{}", text(&ran));
         assert!(text(&ran).contains(&format!("{option}: samples say")), "{}", text(&ran));
     }
+    let id = recorded::id(3).to_string();
+    let again = run(dir.path(), &["export", &id, &id]);
+    assert_eq!((again.status.code(), again.stdout.len()), (Some(2), 0), "{}", text(&again));
+    assert!(text(&again).contains("is named twice"), "{}", text(&again));
     let twice = run(dir.path(), &["import", "--format", "samples", "a.csv", "b.csv"]);
     assert_eq!(twice.status.code(), Some(2), "{}", text(&twice));
     assert!(text(&twice).contains("is in two of the files"), "{}", text(&twice));
+}
+
+#[test]
+fn environments_that_were_imported_one_by_one_are_one_sweep() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let stream = |name: &str, copy: u32| {
+        let text =
+            format!("Copy: {copy} 0 0 0\nScale: {copy} 0 0 0\nAdd: {copy} 0 0 0\nTriad: {copy} 0 0 0\n");
+        std::fs::write(dir.path().join(name), text).expect("written");
+    };
+    let import = |environment: &str, start: &str, input: &str, out: &str| {
+        let args = ["import", "--format", "stream", "--environment", environment, "--host-class", "lab"];
+        let rest = ["--started-at", start, input, "--output", out];
+        run(dir.path(), &[&args[..], &rest].concat())
+    };
+    stream("native.txt", 1000);
+    stream("docker.txt", 900);
+    let (then, other) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
+    for (environment, start, out) in
+        [("native", then, "native.csv"), ("docker", then, "docker.csv"), ("docker", other, "later.csv")]
+    {
+        let made = import(environment, start, &format!("{environment}.txt"), out);
+        assert_eq!(made.status.code(), Some(0), "{}", text(&made));
+    }
+    let joined = run(dir.path(), &["import", "--format", "samples", "native.csv", "docker.csv"]);
+    assert_eq!(joined.status.code(), Some(0), "{}", text(&joined));
+    let rows = String::from_utf8(joined.stdout).expect("text");
+    let sweeps: std::collections::BTreeSet<&str> =
+        rows.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
+    assert_eq!((rows.lines().count(), sweeps.len()), (9, 1), "{rows}");
+    let two = run(dir.path(), &["import", "--format", "samples", "native.csv", "later.csv"]);
+    let rows = text(&two).lines().count();
+    assert!(two.status.success() && rows == 9, "another start is another sweep: {}", text(&two));
+    let twice = run(dir.path(), &["import", "--format", "samples", "native.csv", "native.csv"]);
+    assert!(text(&twice).contains("both with stream/stream/add in native"), "{}", text(&twice));
+    // What `judge` would refuse.
+    let late = import("native", "2062-01-01T00:00:00Z", "native.txt", "late.csv");
+    assert_eq!(late.status.code(), Some(2), "{}", text(&late));
+    assert!(!dir.path().join("late.csv").exists());
 }
 
 #[test]

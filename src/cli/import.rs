@@ -19,7 +19,7 @@ pub fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
     };
     let made = samples::write(&sweeps);
     // What `judge` would refuse tomorrow is refused today.
-    samples::parse(&made, "what import made")
+    samples::parse_until(&made, "what import made", compare::latest())
         .map_err(|e| Failure::usage(format!("{e}; nothing was written")))?;
     output::deliver(args.output.as_deref(), &made)?;
     Ok(Outcome::Done)
@@ -43,15 +43,44 @@ fn of_samples(
     let mut sweeps: Vec<SweepSamples> = Vec::new();
     for path in &args.files {
         for sweep in read(path)? {
-            if sweeps.iter().any(|known| known.sweep == sweep.sweep) {
-                let why = format!("sweep {} is in two of the files; leave one out", sweep.sweep);
-                return Err(Failure::usage(format!("{}: {why}", path.display())));
+            match sweeps.iter_mut().find(|known| known.sweep == sweep.sweep) {
+                Some(known) => {
+                    join(known, sweep).map_err(|why| Failure::usage(format!("{}: {why}", path.display())))?
+                }
+                None => sweeps.push(sweep),
             }
-            sweeps.push(sweep);
         }
     }
     sweeps.sort_by(|a, b| (a.started_at, &a.sweep).cmp(&(b.started_at, &b.sweep)));
     Ok(sweeps)
+}
+
+/// A sweep that was imported environment by environment becomes one: native in one file, docker in another.
+fn join(known: &mut SweepSamples, other: SweepSamples) -> Result<(), String> {
+    let id = other.sweep.clone();
+    let differs =
+        |what: &str| format!("sweep {id} is in two of the files, with another {what}; they are two sweeps");
+    if known.host_class != other.host_class {
+        return Err(differs("host class"));
+    }
+    if known.started_at != other.started_at {
+        return Err(differs("start"));
+    }
+    if let Some(key) = other.series.keys().find(|key| known.series.contains_key(*key)) {
+        return Err(format!(
+            "sweep {id} is in two of the files, both with {} in {}; leave one out",
+            key.metric, key.environment
+        ));
+    }
+    for (key, info) in other.metrics {
+        if known.metrics.get(&key).is_some_and(|known| *known != info) {
+            return Err(differs(&format!("unit or direction of {key}")));
+        }
+        known.metrics.insert(key, info);
+    }
+    known.series.extend(other.series);
+    known.failed.extend(other.failed);
+    Ok(())
 }
 
 fn of_tool(tool: Tool, args: &ImportArgs) -> Result<SweepSamples, Failure> {
@@ -89,7 +118,10 @@ pub fn export(config: &Config, args: &ExportArgs) -> Result<Outcome, Failure> {
     let store = wiring::store(config);
     let ids = if args.sweeps.is_empty() { vec![compare::newest(config)?] } else { args.sweeps.clone() };
     let mut sweeps = Vec::new();
-    for id in &ids {
+    for (i, id) in ids.iter().enumerate() {
+        if ids[..i].contains(id) {
+            return Err(Failure::usage(format!("sweep {id} is named twice; leave one out")));
+        }
         sweeps.push(SweepSamples::from(&store.load(id)?));
     }
     match args.format {

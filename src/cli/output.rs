@@ -58,14 +58,25 @@ pub fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{value:#}\n"))
 }
 
-/// Writes a report whole or not at all.
+/// Writes a report whole or not at all. Only a file is replaced: into a device, a pipe or a socket (`/dev/stdout`) it is written, and a
+/// link stays one to what it names.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     write_bytes(path, text.as_bytes())
 }
 
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    crate::durable::write(path, bytes, 0o644)
-        .map_err(|e| Failure::host(format!("{} cannot be written: {e}", path.display())))
+    into(path, bytes).map_err(|e| Failure::host(format!("{} cannot be written: {e}", path.display())))
+}
+
+fn into(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(there) if !there.is_file() && !there.is_dir() => {
+            std::fs::File::options().write(true).open(path)?.write_all(bytes)
+        }
+        Ok(_) => crate::durable::write(&std::fs::canonicalize(path)?, bytes, 0o644),
+        // Also of a link to nothing: it is replaced.
+        Err(_) => crate::durable::write(path, bytes, 0o644),
+    }
 }
 
 /// Writes a report into a file, or prints it where no file is named.
@@ -93,6 +104,28 @@ pub fn check_writable(dir: &Path) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_stays_a_device_and_a_link_a_link() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (file, link, pipe) = (dir.path().join("file"), dir.path().join("link"), dir.path().join("pipe"));
+        into(&file, b"old").expect("made");
+        std::os::unix::fs::symlink("file", &link).expect("a link");
+        into(&link, b"new").expect("written");
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).expect("read"), b"new");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("a pipe");
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).expect("read")
+        });
+        into(&pipe, b"report").expect("written");
+        assert_eq!(reader.join().expect("read"), b"report");
+        into(Path::new("/dev/null"), b"nothing").expect("written");
+        let null = std::fs::metadata("/dev/null").expect("there");
+        assert!(!null.is_file() && !pipe.is_file());
+        assert!(into(dir.path(), b"x").is_err(), "a directory is none");
+    }
 
     #[test]
     fn colours_follow_the_conventions() {

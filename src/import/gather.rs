@@ -2,7 +2,8 @@
 
 use super::{ImportError, Map, Reading, Round, Tool};
 use crate::model::{
-    Comparability, EnvironmentName, HostClass, MetricInfo, MetricKey, SeriesKey, SweepId, SweepSamples,
+    Better, Comparability, EnvironmentName, HostClass, MetricInfo, MetricKey, SeriesKey, SweepId,
+    SweepSamples,
 };
 use crate::samples::info_of;
 use chrono::{DateTime, Utc};
@@ -96,6 +97,21 @@ impl Import {
     }
 }
 
+/// Why a value is none of its metric: a rate that is not above zero is a run that failed, and no time is below zero.
+fn no_measurement(reading: &Reading) -> Option<String> {
+    let Reading { metric, unit, value, .. } = reading;
+    let is_time = ["ns", "us", "ms", "s"].contains(&unit.as_str());
+    match reading.better {
+        Better::Higher if *value <= 0.0 => {
+            Some(format!("found {value} {unit} as {metric}, which is no rate: expected a number above zero"))
+        }
+        Better::Lower if is_time && *value < 0.0 => Some(format!(
+            "found {value} {unit} as {metric}, which is no time: expected a number not below zero"
+        )),
+        _ => None,
+    }
+}
+
 impl Taken {
     /// Takes a value of the file that comes next in `environment`.
     fn take(
@@ -106,6 +122,9 @@ impl Taken {
     ) -> Result<(), ImportError> {
         let Reading { line, workload, case, metric, unit, better, value, round, .. } = reading;
         let key = MetricKey::new(workload.as_str(), case.as_str(), metric.as_str());
+        if let Some(why) = no_measurement(reading) {
+            return Err(ImportError::Line { file: file.to_owned(), line: *line, why });
+        }
         let info = self.metrics.entry(key.clone()).or_insert_with(|| info_of(&key, unit.clone(), *better));
         if info.unit != *unit {
             let why = format!("{key} is in {unit} here, and in {} before", info.unit);

@@ -48,6 +48,32 @@ fn a_value_that_a_file_lacks_shifts_no_later_one() {
 }
 
 #[test]
+fn what_cannot_be_a_measurement_is_refused_with_its_line_by_every_format() {
+    let fio = include_str!("../../tests/fixtures/tool_output/fio-3.33-randrw.txt");
+    let json = r#"{"jobs":[{"jobname":"w","error":0,"write":{"total_ios":5,"bw":-7,"iops":-1}}]}"#;
+    let trials = "workload,environment,variant,metric,unit,trial,value\nx,native,a,gups,GUP/s,1,-4\n";
+    for (tool, text, found) in [
+        (Tool::FioText, fio.replace("IOPS=4822", "IOPS=0"), "found 0 1/s as read-iops, which is no rate"),
+        (Tool::FioJson, json.to_owned(), "found -1 1/s as write-iops"),
+        (Tool::Trials, trials.to_owned(), "which is no rate"),
+        (Tool::Bmf, r#"{"a": {"throughput": {"value": 0}}}"#.to_owned(), "found 0 1/s as throughput"),
+        (
+            Tool::Bmf,
+            r#"{"a": {"latency": {"value": -4}}}"#.to_owned(),
+            "found -4 ns as latency, which is no time",
+        ),
+    ] {
+        let wrong = rounds(tool, &[("native", &text)]).expect_err(found);
+        let ImportError::Line { why, .. } = &wrong else { panic!("{tool:?}: {wrong}") };
+        assert!(why.contains(found), "{tool:?}: {why}");
+    }
+    assert!(
+        rounds(Tool::Bmf, &[("native", r#"{"a": {"latency": {"value": 0}}}"#)]).is_ok(),
+        "below its resolution"
+    );
+}
+
+#[test]
 fn a_series_has_one_value_in_a_file() {
     let job = "job: (groupid=0, jobs=1): err= 0: pid=1: today\n  read: IOPS=10, BW=1MiB/s (1MB/s)(1MiB/1s)\n";
     let fio = format!("{job}{job}Run status group 0 (all jobs):\n");

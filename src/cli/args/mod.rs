@@ -48,8 +48,11 @@ Environment:
   TOLLGATE_GITHUB_LOGIN               whom it writes as, for a token that another step got from an App";
 
 const IMPORT_EXAMPLES: &str = "\
-Examples: tollgate import --format fio-json --environment docker --host-class lab run*.json --output docker.csv
-          tollgate import --format samples before.csv after.csv --output all.csv
+Examples: tollgate import --format fio-json --map lab.toml run*-native.json run*-docker.json --output lab.csv
+          tollgate import --format redis --environment docker --host-class lab \
+              --started-at 2026-11-26T12:00:00Z docker.txt --output docker.csv
+          tollgate import --format samples native.csv docker.csv --output lab.csv    (of one start: one sweep)
+A toll needs native beside the environment, in one sweep: lab.toml says which file is of which environment.
 A wrong line is named, and then nothing is written.";
 
 const EXPORT_EXAMPLES: &str = "\
