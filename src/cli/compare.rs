@@ -157,7 +157,7 @@ fn report_of_sweep(config: &Config, args: &ReportArgs) -> Result<String, Failure
     let result = of_stored(config, &id)?;
     if let Some(Reference::Rc25482) = args.reference {
         return match args.format {
-            ReportFormat::Markdown => Ok(report::rc25482_markdown(&result)),
+            ReportFormat::Markdown => Ok(report::rc25482_markdown(&result, &store.load(&id)?)),
             ReportFormat::Html => Ok(report::rc25482_html(&result, &store.load(&id)?)),
             _ => Err(Failure::usage("--reference is written with --format markdown or html")),
         };

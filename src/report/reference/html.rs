@@ -2,8 +2,9 @@
 //! with their numbers below. 2014 and today stand side by side everywhere; their hosts differ, so that only tolls compare.
 
 use super::bars::{self, Bar, Group, Row};
+use super::old::Old;
 use super::today::Today;
-use super::{Fact, Figure, Old, rc25482};
+use super::{Fact, Figure, rc25482};
 use crate::model::{GateResult, Sweep};
 use crate::report::html::{TOLL_IS, plain_document};
 use crate::report::{clean, number, view};
@@ -74,8 +75,8 @@ fn footer() -> Markup {
         p {
             (TOLL_IS)
             b { "2014" } ": Felter, Ferreira, Rajamony, Rubio: An Updated Performance Comparison of Virtual Machines and Linux Containers, "
-            "IBM Research Report RC25482. Where the authors' trials are public: mean ± standard deviation (n trials); elsewhere the change that "
-            "the report gives, from the smallest to the largest. "
+            "IBM Research Report RC25482. Where the authors' trials are public: mean ± standard deviation, n trials; elsewhere the change that "
+            "the report gives, from the smallest to the largest, without an n. "
             b { "Today" } ": median of n rounds, and in brackets the middle half of them."
         }
     }
@@ -102,7 +103,10 @@ impl Beside<'_> {
             section {
                 h2 { (figure.heading()) }
                 @if is_table {
-                    p.caption { (self.caption(&facts)) }
+                    p.caption {
+                        @if let Some(note) = figure.note() { (note) " " }
+                        (self.caption(&facts))
+                    }
                     (self.table(figure, &facts))
                 } @else {
                     figure {
@@ -127,9 +131,14 @@ impl Beside<'_> {
     fn caption(&self, facts: &[&Fact]) -> String {
         let mut sources: Vec<&str> = facts.iter().map(|f| f.source).filter(|s| !s.is_empty()).collect();
         sources.dedup();
-        let trials: Vec<u32> = facts.iter().flat_map(|f| then_n(f)).collect();
+        let then: Vec<Old> = facts.iter().flat_map(|f| f.then()).filter(|old| old.is_known()).collect();
+        let trials: Vec<u32> = then.iter().filter_map(|old| old.n()).collect();
         let rounds = self.rounds(facts);
-        let then = span(&trials).map_or_else(|| ", n not given".to_owned(), |n| format!(", n = {n}"));
+        let then = match span(&trials) {
+            None => ", n not given".to_owned(),
+            Some(n) if trials.len() < then.len() => format!(", n = {n} or not given"),
+            Some(n) => format!(", n = {n}"),
+        };
         let now = span(&rounds).map_or_else(|| "not measured".to_owned(), |n| format!("{n} rounds"));
         let emulation =
             view::emulation(self.result).map(|warning| format!(" {warning}.")).unwrap_or_default();
@@ -162,7 +171,7 @@ impl Beside<'_> {
     /// Two lines for each row of the study: 2014, and today below it.
     fn table(&self, figure: Figure, facts: &[&Fact]) -> Markup {
         let known = |column: &Column| {
-            facts.iter().any(|f| !matches!((column.old)(f), Old::Unknown) || self.today(f, *column).is_some())
+            facts.iter().any(|f| (column.old)(f).is_known() || self.today(f, *column).is_some())
         };
         let columns: Vec<Column> = ENVIRONMENTS.into_iter().filter(known).collect();
         html! {
@@ -205,16 +214,6 @@ impl Beside<'_> {
     }
 }
 
-/// The numbers of trials that are behind a fact.
-fn then_n(fact: &Fact) -> Vec<u32> {
-    let n = |old: Old| match old {
-        Old::Trials(t) => Some(t.n),
-        Old::Single(_) => Some(1),
-        Old::Published(_) | Old::Unknown => None,
-    };
-    [fact.native, fact.docker, fact.nat, fact.kvm, fact.tuned].into_iter().filter_map(n).collect()
-}
-
 /// `10`, `6 to 40`; none of none.
 fn span(numbers: &[u32]) -> Option<String> {
     let (low, high) = (numbers.iter().min()?, numbers.iter().max()?);
@@ -225,79 +224,47 @@ fn then_bar(fact: &Fact, column: Column) -> Option<Bar> {
     let old = (column.old)(fact);
     let [low, high] = old.toll(fact.native)?;
     let range = (low < high).then_some([low, high]);
-    let value = match old {
-        Old::Trials(t) => {
-            format!(", {} ± {}, n = {}", number::value(t.mean, fact.unit), number::significant(t.sd), t.n)
-        }
-        Old::Single(value) => format!(", {}, n = 1", number::value(value, fact.unit)),
-        Old::Published(_) | Old::Unknown => String::new(),
-    };
     let name = column.then.unwrap_or(column.now);
-    let label = tolls_text(low, high);
-    let says = format!("2014, {name}: {label}{value} ({})", fact.source);
+    let (label, evidence) = (old.toll_text(fact.native)?, old.evidence(fact.unit)?);
+    let says = format!("2014, {name}: {label}, {evidence} ({})", fact.source);
     let toll = range.is_none().then_some(high);
     Some(Bar { toll, range, label, says })
 }
 
 fn now_bar(today: &Today, label: &str) -> Option<Bar> {
     let toll = today.toll?;
-    let value = number::value(today.median, &today.unit);
-    let says = format!("today, {label}: {}, {value}, n = {}", number::toll(toll), today.n);
+    let says = format!("today, {label}: {}, {}, {}", number::toll(toll), today.median_text(), today.n_text());
     Some(Bar { toll: Some(toll), range: today.toll_spread, label: number::toll(toll), says })
 }
 
-fn tolls_text(low: f64, high: f64) -> String {
-    let (low, high) = (number::toll(low), number::toll(high));
-    if low == high { low } else { format!("{low} to {high}") }
-}
-
 fn then_value(old: Old, unit: &str) -> Markup {
-    match old {
-        Old::Trials(t) => html! {
-            (number::value(t.mean, unit)) small { "± " (number::significant(t.sd)) " (" (t.n) ")" }
-        },
-        Old::Single(value) => html! { (number::value(value, unit)) small { "(1)" } },
-        Old::Published(_) | Old::Unknown => html! { span.faint { (number::NONE) } },
-    }
+    let Some((value, behind)) = old.value_text(unit).zip(old.behind()) else {
+        return html! { span.faint { (number::NONE) } };
+    };
+    html! { (value) small { (behind) } }
 }
 
 fn then_cell(fact: &Fact, column: Column) -> Markup {
     let old = (column.old)(fact);
-    let Some([low, high]) = old.toll(fact.native) else { return html! { span.faint { (number::NONE) } } };
-    html! {
-        (tolls_text(low, high))
-        @if old.value().is_some() { small { (plain(old, fact.unit)) } }
-    }
-}
-
-fn plain(old: Old, unit: &str) -> String {
-    match old {
-        Old::Trials(t) => {
-            format!("{} ± {} ({})", number::value(t.mean, unit), number::significant(t.sd), t.n)
-        }
-        Old::Single(value) => format!("{} (1)", number::value(value, unit)),
-        Old::Published(_) | Old::Unknown => String::new(),
-    }
+    let Some((toll, evidence)) = old.toll_text(fact.native).zip(old.evidence(fact.unit)) else {
+        return html! { span.faint { (number::NONE) } };
+    };
+    html! { (toll) small { (evidence) } }
 }
 
 fn now_value(today: Option<&Today>) -> Markup {
     let Some(today) = today else { return html! { span.faint { (number::NONE) } } };
-    let spread =
-        today.spread.map(|[a, b]| format!("[{}, {}] ", number::significant(a), number::significant(b)));
     html! {
-        (number::value(today.median, &today.unit)) small { (spread.unwrap_or_default()) "(" (today.n) ")" }
+        (today.median_text())
+        small { @if let Some(spread) = today.spread_text() { (spread) ", " } (today.n_text()) }
     }
 }
 
 fn now_cell(today: Option<&Today>) -> Markup {
-    let Some((today, toll)) = today.and_then(|t| Some((t, t.toll?))) else {
+    let Some((today, toll)) = today.and_then(|t| Some((t, t.toll_with_spread()?))) else {
         return html! { span.faint { (number::NONE) } };
     };
-    let spread = today.toll_spread.map(|[a, b]| format!(" [{}, {}]", number::change(a), number::change(b)));
-    html! {
-        (number::toll(toll)) (spread.unwrap_or_default().replace(" %", ""))
-        small { (number::value(today.median, &today.unit)) " (" (today.n) ")" }
-    }
+    html! { (toll) small { (today.median_text()) ", " (today.n_text()) } }
 }
 
 #[cfg(test)]

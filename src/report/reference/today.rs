@@ -3,7 +3,7 @@
 use super::{Fact, cell};
 use crate::judge;
 use crate::model::{EnvironmentName, GateResult, Sweep};
-use crate::report::clean;
+use crate::report::{clean, number};
 use crate::stats::robust;
 
 /// One metric in one environment, measured today.
@@ -45,6 +45,44 @@ impl Today {
                 middle_half(judge::round_tolls(e, n).into_iter().map(judge::percent).collect())
             }),
         })
+    }
+
+    /// `84.3k/s [83.5k, 84.3k], n = 5`
+    pub fn value_text(&self) -> String {
+        format!(
+            "{}{}, {}",
+            self.median_text(),
+            self.spread_text().map_or_else(String::new, |s| format!(" {s}")),
+            self.n_text()
+        )
+    }
+
+    /// `+24 % [+21, +26], n = 5`; none of native itself.
+    pub fn toll_text(&self) -> Option<String> {
+        Some(format!("{}, {}", self.toll_with_spread()?, self.n_text()))
+    }
+
+    /// `84.3k/s`
+    pub fn median_text(&self) -> String {
+        number::value(self.median, &self.unit)
+    }
+
+    /// `[83.5k, 84.3k]`, in the unit of the median.
+    pub fn spread_text(&self) -> Option<String> {
+        self.spread.map(|[a, b]| format!("[{}, {}]", number::significant(a), number::significant(b)))
+    }
+
+    /// `n = 5`
+    pub fn n_text(&self) -> String {
+        format!("n = {}", self.n)
+    }
+
+    /// `+24 % [+21, +26]`; none of native itself.
+    pub fn toll_with_spread(&self) -> Option<String> {
+        let toll = number::toll(self.toll?);
+        let spread =
+            self.toll_spread.map(|[a, b]| format!(" [{}, {}]", number::change(a), number::change(b)));
+        Some(format!("{toll}{}", spread.unwrap_or_default().replace(" %", "")))
     }
 }
 
