@@ -45,7 +45,7 @@ fn of_samples(
         for sweep in read(path)? {
             match sweeps.iter_mut().find(|known| known.sweep == sweep.sweep) {
                 Some(known) => {
-                    join(known, sweep).map_err(|why| Failure::usage(format!("{}: {why}", path.display())))?
+                    join(known, sweep).map_err(|why| Failure::usage(format!("{}: {why}", path.display())))?;
                 }
                 None => sweeps.push(sweep),
             }
