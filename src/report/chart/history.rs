@@ -158,7 +158,8 @@ impl History {
     pub fn draw(&self) -> Markup {
         let scale = self.scale();
         html! {
-            svg.history viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.title) {
+            svg.history viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+                title { (self.title) }
                 (self.frame(&scale))
                 (self.background(&scale))
                 (self.changes())
