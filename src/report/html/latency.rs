@@ -61,7 +61,8 @@ fn chart(
         unit: clean::name(unit),
         lines: lines.iter().map(line).collect(),
     };
-    html! { figure { figcaption { b { (name) } } (curve.draw()) } }
+    let places: Vec<&str> = curve.lines.iter().map(|l| l.name.as_str()).collect();
+    html! { figure { figcaption { b { (name) } " in " (places.join(", ")) } (curve.draw()) } }
 }
 
 /// Each distribution that the sweep tells, else what metrics are percentiles of one latency: `p50` and `p99`, `clat-p50` and
@@ -124,6 +125,7 @@ mod tests {
         let page = section(&result, None, Some("said")).into_string();
         assert!(page.contains("Latency of redis get-c1 by percentile, in ms"), "{page}");
         assert!(page.contains("said") && !page.contains("xz"));
+        assert!(page.contains("</b> in native, docker, docker+nat, kvm (TCG)</figcaption>"), "{page}");
     }
 
     #[test]

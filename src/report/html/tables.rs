@@ -287,7 +287,7 @@ pub(super) fn proofs(proofs: &[Proof], emulated: bool) -> Markup {
 }
 
 /// What the judge says of the baselines themselves.
-pub(super) fn self_test(result: &GateResult) -> Markup {
+pub(super) fn self_test(result: &GateResult, warning: Option<&str>) -> Markup {
     html! {
         @if let Some(test) = &result.self_test {
             h3 { "Self-test" }
@@ -316,6 +316,7 @@ pub(super) fn self_test(result: &GateResult) -> Markup {
                     }
                 }
                 @for text in words::EXPLANATION { p.caption { (text) } }
+                @if let Some(warning) = warning { p.caption { b { (warning) "." } } }
             }
         }
     }
