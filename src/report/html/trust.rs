@@ -62,7 +62,7 @@ fn scatter(scatter: &[Scatter], warning: Option<&str>) -> Markup {
             @if let Some(warning) = warning { " " b { (warning) "." } }
         }
         div.scroll {
-            table {
+            table data-sort="" data-filter="Show only families like …" {
                 thead {
                     tr {
                         th scope="col" { "family" }
@@ -76,8 +76,8 @@ fn scatter(scatter: &[Scatter], warning: Option<&str>) -> Markup {
                         tr {
                             th scope="row" { (s.family.as_str()) }
                             td.n { (s.series) }
-                            td.n { (number::significant(s.median_pct)) " %" }
-                            td.n { (number::significant(s.p90_pct)) " %" }
+                            td.n data-v=(format!("{:.4}", s.median_pct)) { (number::significant(s.median_pct)) " %" }
+                            td.n data-v=(format!("{:.4}", s.p90_pct)) { (number::significant(s.p90_pct)) " %" }
                         }
                     }
                 }
