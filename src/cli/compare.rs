@@ -172,7 +172,7 @@ fn report_of_sweep(config: &Config, args: &ReportArgs) -> Result<String, Failure
             let evidence = evidence(&store, &sweep, fresh, policy::load(config)?)?;
             report::gate_html(&result, Some(&evidence))
         }
-        ReportFormat::Markdown => report::gate_markdown(&result),
+        ReportFormat::Markdown => report::gate_markdown(&result, Some(&store.load(&id)?)),
         ReportFormat::Json => report::gate_json(&result),
     })
 }

@@ -158,7 +158,7 @@ async fn publish(
     (result, evidence): (&GateResult, Option<&Evidence>),
 ) -> Result<Outcome, Failure> {
     let [html, markdown, json] = ["report.html", "report.md", "result.json"].map(|n| args.output.join(n));
-    let text = report::gate_markdown(result);
+    let text = report::gate_markdown(result, evidence.map(|e| &e.sweep));
     output::write(&html, &report::gate_html(result, evidence))?;
     output::write(&markdown, &text)?;
     output::write(&json, &report::gate_json(result))?;

@@ -2,8 +2,8 @@
 
 use super::allocate::round_costs;
 use crate::model::{Base, EnvironmentName, Sweep};
-use crate::sweep::plan::{Rounds, label};
-use crate::workload::Case;
+use crate::sweep::plan::label;
+use crate::workload::{Case, part_of};
 use std::time::Duration;
 
 /// Rounds below which no case is brought: fewer have no median worth the name.
@@ -50,8 +50,7 @@ impl Forecast {
 
     /// Seconds with so many rounds.
     pub fn seconds(&self, nominal: u32) -> f64 {
-        let rounds =
-            self.cases.iter().map(|(round_s, share)| round_s * f64::from(Rounds::part(nominal, *share)));
+        let rounds = self.cases.iter().map(|(round_s, share)| round_s * f64::from(part_of(nominal, *share)));
         self.fixed_s + rounds.sum::<f64>()
     }
 

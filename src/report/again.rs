@@ -9,10 +9,22 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How to make a sweep again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
-    /// A line for the shell, broken before its options.
-    pub command: String,
+    /// The gate of its profile, then each option with its value: words for the shell.
+    options: Vec<String>,
     /// In what the sweep that it makes differs all the same.
     pub but: Vec<String>,
+}
+
+impl Again {
+    /// The command for the shell, broken before its options.
+    pub fn command(&self) -> String {
+        self.options.join(" \\\n    ")
+    }
+
+    /// The same on one line, for where lines are not kept.
+    pub fn line(&self) -> String {
+        self.options.join(" ")
+    }
 }
 
 /// Of a stored sweep: its profile, cases, environments, rounds and seed, so that the plan is the same. Cases and environments are
@@ -22,23 +34,21 @@ pub fn of_sweep(sweep: &Sweep) -> Again {
     let environments: BTreeSet<&EnvironmentName> =
         sweep.cells.iter().map(|c| &c.environment).filter(|e| !e.is_native()).collect();
     let known = Known::of(&sweep.profile);
-    let mut command = view::again(&sweep.profile);
-    let mut option = |name: &str, value: &str| {
-        command.push_str(" \\\n    ");
-        command.push_str(name);
-        command.push(' ');
-        command.push_str(&view::word(value));
-    };
+    // Who looks at a result once more does not mean to move its baseline.
+    let mut options = vec![view::again(&sweep.profile), "--no-record".to_owned()];
+    // Each name is cleaned and cut by itself; a list of many is long.
+    let mut option = |name: &str, value: &str| options.push(format!("{name} {}", view::quoted(value)));
     if let Some(only) = known.only(&cases) {
         option("--only", &only.join(","));
     }
     if known.environments(&cases) != environments && !environments.is_empty() {
-        let names: Vec<String> = environments.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = environments.iter().map(|e| clean::name(&e.to_string())).collect();
         option("--environments", &names.join(","));
     }
     option("--rounds", &sweep.rounds.to_string());
     option("--seed", &sweep.seed.to_string());
-    Again { command, but: chosen(sweep, &cases, &environments).into_iter().chain(allocated(sweep)).collect() }
+    let but = chosen(sweep, &cases, &environments).into_iter().chain(allocated(sweep, &known)).collect();
+    Again { options, but }
 }
 
 /// Of a sweep of chosen cells: options name cases and environments, not pairs of them.
@@ -56,19 +66,23 @@ fn chosen(
 }
 
 /// A gate gives cases more rounds where the last verdicts were least sure, and others fewer. With `--rounds` it does not.
-fn allocated(sweep: &Sweep) -> Option<String> {
-    let usual = sweep.rounds as usize;
-    let more = sweep.series.iter().filter(|s| s.values.len() > usual);
-    let mut rounds: BTreeMap<String, usize> = BTreeMap::new();
-    for series in more {
-        let most = rounds.entry(format!("{}/{}", series.workload, series.case)).or_default();
+fn allocated(sweep: &Sweep, known: &Known) -> Option<String> {
+    let mut rounds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for series in &sweep.series {
+        let most = rounds.entry((&series.workload, &series.case)).or_default();
         *most = (*most).max(series.values.len());
     }
-    let each: Vec<String> =
-        rounds.iter().map(|(case, rounds)| format!("{} {rounds}", clean::name(case))).collect();
+    let other = |((workload, case), had): ((&str, &str), usize)| {
+        // What could not run at all had no rounds, and no other share either.
+        let usual = known.case(workload, case)?.rounds_of(sweep.rounds) as usize;
+        (had > 0 && had != usual)
+            .then(|| format!("{} {had} for {usual}", clean::name(&format!("{workload}/{case}"))))
+    };
+    let each: Vec<String> = rounds.into_iter().filter_map(other).collect();
     (!each.is_empty()).then(|| {
         format!(
-            "Its gate gave {} more rounds, where the verdicts before were least sure ({}), and others fewer; with --rounds each has its usual share.",
+            "Its gate gave {} other rounds than their usual share, more where the verdicts before were least sure ({}); with --rounds each \
+             has its usual share.",
             number::count(each.len(), "case"),
             each.join(", ")
         )
@@ -78,21 +92,61 @@ fn allocated(sweep: &Sweep) -> Option<String> {
 /// What a profile has, as this version knows it. Nothing of a profile that is none of ours.
 struct Known {
     cases: Vec<Case>,
+    /// Those whose names tell a share of the memory.
+    sized: Vec<SizedCase>,
+}
+
+/// A case with a number in its name that grows with the memory of the environments: a sweep does not record the memory, so that the
+/// case is known by the text around the number.
+struct SizedCase {
+    /// Index of the case in [`Known::cases`].
+    at: usize,
+    before: String,
+    after: String,
+}
+
+impl SizedCase {
+    fn is(&self, name: &str) -> bool {
+        let number = name.strip_prefix(&*self.before).and_then(|rest| rest.strip_suffix(&*self.after));
+        number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    }
 }
 
 impl Known {
     fn of(profile: &str) -> Self {
-        let size = Profile::from_str(profile, false).ok().map(Size::of);
-        let cases =
-            size.into_iter().flat_map(|size| workload::all().into_iter().flat_map(move |w| w.cases(size)));
-        Self { cases: cases.collect() }
+        let Ok(profile) = Profile::from_str(profile, false) else {
+            return Self { cases: Vec::new(), sized: Vec::new() };
+        };
+        let of = |size: Size| workload::all().into_iter().flat_map(move |w| w.cases(size));
+        let cases: Vec<Case> = of(Size::of(profile)).collect();
+        let larger = of(Size { profile, memory_mib: 4 * Size::of(profile).memory_mib });
+        let sized = cases.iter().zip(larger).enumerate().filter_map(|(at, (case, larger))| {
+            let (before, after) = around_number(&case.name, &larger.name)?;
+            Some(SizedCase { at, before, after })
+        });
+        let sized = sized.collect();
+        Self { cases, sized }
+    }
+
+    /// The case of this name, whatever the memory.
+    fn case(&self, workload: &str, name: &str) -> Option<&Case> {
+        let named = self.cases.iter().find(|c| c.workload == workload && c.name == name);
+        let sized = || self.sized.iter().find(|s| self.cases[s.at].workload == workload && s.is(name));
+        named.or_else(|| sized().map(|s| &self.cases[s.at]))
+    }
+
+    /// The name that a case has here, whatever the memory; its own where there is none.
+    fn name<'a>(&'a self, workload: &str, name: &'a str) -> &'a str {
+        self.case(workload, name).map_or(name, |c| &c.name)
     }
 
     /// The value of `--only`: workloads of which all cases are there by their names, of others each case. None where everything is
     /// there.
     fn only(&self, measured: &BTreeSet<(&str, &str)>) -> Option<Vec<String>> {
-        let known: BTreeSet<(&str, &str)> = self.cases.iter().map(|c| (c.workload, &*c.name)).collect();
-        if *measured == known {
+        let all: BTreeSet<(&str, &str)> = self.cases.iter().map(|c| (c.workload, &*c.name)).collect();
+        let here: BTreeSet<(&str, &str)> =
+            measured.iter().map(|(w, case)| (*w, self.name(w, case))).collect();
+        if here == all {
             return None;
         }
         let of = |all: &BTreeSet<(&str, &str)>, workload: &str| -> BTreeSet<String> {
@@ -100,11 +154,11 @@ impl Known {
         };
         let workloads: BTreeSet<&str> = measured.iter().map(|(workload, _)| *workload).collect();
         let named = workloads.into_iter().flat_map(|workload| {
-            let here = of(measured, workload);
-            if here == of(&known, workload) {
+            if of(&here, workload) == of(&all, workload) {
                 vec![clean::name(workload)]
             } else {
-                here.iter().map(|case| clean::name(&format!("{workload}/{case}"))).collect()
+                let cases = of(measured, workload);
+                cases.iter().map(|case| clean::name(&format!("{workload}/{case}"))).collect()
             }
         });
         Some(named.collect())
@@ -112,9 +166,20 @@ impl Known {
 
     /// Where these cases run, native left out.
     fn environments(&self, measured: &BTreeSet<(&str, &str)>) -> BTreeSet<&EnvironmentName> {
-        let cases = self.cases.iter().filter(|c| measured.contains(&(c.workload, &c.name)));
+        let cases = measured.iter().filter_map(|(workload, case)| self.case(workload, case));
         cases.flat_map(|c| &c.environments).filter(|e| !e.is_native()).collect()
     }
+}
+
+/// What two names have in common before and after a number that differs; none where none does.
+fn around_number(a: &str, b: &str) -> Option<(String, String)> {
+    let digits = |name: &str| name.bytes().map(|c| c.is_ascii_digit()).collect::<Vec<bool>>();
+    let (of_a, of_b) = (digits(a), digits(b));
+    let differs = (0..a.len().min(b.len())).find(|i| a.as_bytes()[*i] != b.as_bytes()[*i])?;
+    let start = (0..differs).rev().find(|i| !of_a[*i]).map_or(0, |i| i + 1);
+    let end = |digits: &[bool]| (start..digits.len()).find(|i| !digits[*i]).unwrap_or(digits.len());
+    let (before, after) = (a.get(..start)?, a.get(end(&of_a)..)?);
+    (b.get(end(&of_b)..) == Some(after) && end(&of_a) > start).then(|| (before.to_owned(), after.to_owned()))
 }
 
 #[cfg(test)]
@@ -124,16 +189,22 @@ mod tests {
 
     /// The example sweep, with the cells of these cases of its profile in these environments; of none, in those of the case.
     fn sweep(of: &[(&str, &str)], environments: &[&str]) -> Sweep {
+        of_size(Size::of(Profile::Smoke), of, |e| {
+            environments.is_empty() || environments.contains(&e.to_string().as_str())
+        })
+    }
+
+    fn of_size(size: Size, of: &[(&str, &str)], asked: impl Fn(&EnvironmentName) -> bool) -> Sweep {
         let text = include_str!("../../baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json");
         let mut sweep: Sweep = serde_json::from_str(text).expect("the example");
+        size.profile.as_str().clone_into(&mut sweep.profile);
         let wanted = |c: &Case| {
             of.is_empty()
                 || of.iter().any(|(w, case)| c.workload == *w && (case.is_empty() || c.name == *case))
         };
-        let asked = |e: &EnvironmentName| {
-            environments.is_empty() || e.is_native() || environments.contains(&e.to_string().as_str())
-        };
-        let cases: Vec<Case> = Known::of("smoke").cases.into_iter().filter(wanted).collect();
+        let asked = |e: &EnvironmentName| e.is_native() || asked(e);
+        let all = workload::all();
+        let cases: Vec<Case> = all.iter().flat_map(|w| w.cases(size)).filter(wanted).collect();
         let cell = |case: &Case, environment: &EnvironmentName| Cell {
             workload: case.workload.to_owned(),
             case: case.name.clone(),
@@ -151,9 +222,19 @@ mod tests {
     }
 
     fn command(of: &[(&str, &str)], environments: &[&str]) -> String {
-        let Again { command, but } = of_sweep(&sweep(of, environments));
-        assert!(but.is_empty(), "{but:?}");
-        command
+        let again = of_sweep(&sweep(of, environments));
+        assert!(again.but.is_empty(), "{again:?}");
+        again.command()
+    }
+
+    /// A series of a case with so many rounds.
+    fn series(case: (&str, &str), rounds: usize) -> crate::model::Series {
+        let text = include_str!("../../baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json");
+        let example: Sweep = serde_json::from_str(text).expect("the example");
+        let mut series = example.series[0].clone();
+        (series.workload, series.case) = (case.0.to_owned(), case.1.to_owned());
+        series.values = vec![Some(1.0); rounds];
+        series
     }
 
     #[test]
@@ -172,11 +253,8 @@ mod tests {
         let mut of = sweep(&[("rr", "tcp"), ("redis", "get-c1")], &["docker", "docker+nat"]);
         of.partial = true;
         of.cells.retain(|c| c.environment.is_native() || c.workload == "rr" || c.environment.has("nat"));
-        let text = include_str!("../../baselines/amd-epyc-2c-24g/smoke/20261123T205047Z-dfb0c3.json");
-        let example: Sweep = serde_json::from_str(text).expect("the example");
-        let mut longer = example.series.iter().find(|s| s.workload == "rr").expect("a series").clone();
-        longer.values = vec![None; of.rounds as usize + 3];
-        of.series = vec![longer];
+        of.rounds = 20;
+        of.series = vec![series(("rr", "tcp"), 23), series(("redis", "get-c1"), 20)];
         insta::assert_snapshot!(of_sweep(&of).but.join("\n"));
     }
 
@@ -186,6 +264,51 @@ mod tests {
         for cell in &mut of.cells {
             cell.case = "tcp'; rm -rf / #\n\u{202e}".to_owned();
         }
-        insta::assert_snapshot!(of_sweep(&of).command);
+        insta::assert_snapshot!(of_sweep(&of).command());
+    }
+
+    #[test]
+    fn a_long_list_of_names_is_whole() {
+        let size = Size::of(Profile::Standard);
+        let again = of_sweep(&of_size(size, &[], |e| e.base() != crate::model::Base::Kvm));
+        insta::assert_snapshot!(again.command());
+        assert_eq!(again.line(), again.command().replace(" \\\n    ", " "));
+    }
+
+    #[test]
+    fn the_full_profile_is_whole_whatever_the_memory() {
+        for memory_mib in [512, 1024, 5888, 65_536] {
+            let size = Size { profile: Profile::Full, memory_mib };
+            let whole = of_sweep(&of_size(size, &[], |_| true));
+            assert!(
+                !whole.line().contains("--only") && !whole.line().contains("--environments"),
+                "{whole:?}"
+            );
+            let part = of_sweep(&of_size(size, &[("linpack", ""), ("memory", ""), ("rr", "tcp")], |_| true));
+            assert!(part.line().contains("--only linpack,memory,rr/tcp --rounds"), "{part:?}");
+        }
+        // A part of a workload is named as that host names it.
+        let size = Size { profile: Profile::Full, memory_mib: 5888 };
+        let one = of_sweep(&of_size(size, &[("memory", "oom-2944m")], |_| true));
+        assert!(one.line().contains("--only memory/oom-2944m --rounds"), "{one:?}");
+    }
+
+    #[test]
+    fn rounds_are_compared_with_the_usual_share_of_each_case_in_both_directions() {
+        let known = Known::of("full");
+        let shared = known.cases.iter().find(|c| c.share <= 0.5).expect("a case of long trials");
+        let case = (shared.workload, shared.name.as_str());
+        let usual = shared.rounds_of(20) as usize;
+        let mut of = of_size(Size::of(Profile::Full), &[case], |_| true);
+        of.rounds = 20;
+        let mut but = |rounds| {
+            of.series = vec![series(case, rounds)];
+            of_sweep(&of).but
+        };
+        assert_eq!([but(usual), but(0)], [Vec::<String>::new(), Vec::new()]);
+        for rounds in [usual - 1, 20] {
+            let but = but(rounds);
+            assert!(but[0].contains(&format!("{rounds} for {usual}")), "{but:?}");
+        }
     }
 }

@@ -3,21 +3,21 @@
 //! A regression is a failure; what could not be measured is an error; what nobody can be sure of is skipped, with the reason:
 //! a server that counts it as passed would read too little data as healthy.
 
-use super::{clean, view};
-use crate::model::{GateResult, Judgement, Verdict, VerdictKind};
+use super::{answer, clean, view};
+use crate::model::{Decision, GateResult, Judgement, Verdict, VerdictKind};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
 
 /// The verdicts of a gate or of a stored sweep.
 pub fn gate_junit(result: &GateResult) -> String {
     let mut report = report_of(&result.judgement, result.is_emulated());
-    if report.test_suites.is_empty()
-        && let Some(reason) = &result.reason
-    {
+    if report.test_suites.is_empty() && result.judgement.decision == Decision::NotMeasured {
         // Nothing was measured at all: a report without a test would be a green one.
         let mut suite = TestSuite::new("host");
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_message(clean::text(reason));
+        // A stored sweep has no reason of its own.
+        let sentence = || answer::of_gate(result).sentence;
+        status.set_message(result.reason.as_deref().map_or_else(sentence, clean::text));
         suite.add_test_case(TestCase::new("measured", status));
         report.add_test_suite(suite);
     }
@@ -92,9 +92,20 @@ mod tests {
     #[test]
     fn a_host_that_could_not_measure_is_an_error() {
         let mut result = fixtures::nothing_changed();
+        result.judgement.decision = Decision::NotMeasured;
         result.reason = Some("no engine <b>\u{1b}[31m".into());
         let xml = gate_junit(&result);
         assert!(xml.contains("<error") && xml.contains("no engine &lt;b&gt;"), "{xml}");
+    }
+
+    #[test]
+    fn a_stored_sweep_of_which_nothing_ran_is_an_error_too() {
+        let mut result = fixtures::not_measured();
+        result.judgement.verdicts.clear();
+        result.reason = None;
+        let xml = gate_junit(&result);
+        assert!(xml.contains("tests=\"1\"") && xml.contains("errors=\"1\""), "{xml}");
+        insta::assert_snapshot!(xml.lines().find(|l| l.contains("<error")).unwrap_or_default().trim(), @r#"<error message="NOT MEASURED: 83 measurements failed, 27 unavailable"/>"#);
     }
 
     #[test]
@@ -103,7 +114,14 @@ mod tests {
             let xml = gate_junit(&result);
             let back = Report::deserialize_from_str(&xml).expect("JUnit");
             let tests: usize = back.test_suites.iter().map(|s| s.test_cases.len()).sum();
-            assert_eq!(tests, result.judgement.verdicts.len().max(usize::from(result.reason.is_some())));
+            assert_eq!(
+                tests,
+                result
+                    .judgement
+                    .verdicts
+                    .len()
+                    .max(usize::from(result.judgement.decision == Decision::NotMeasured))
+            );
         }
     }
 }

@@ -6,8 +6,8 @@
 use super::answer::{self, Answer, Tone};
 use super::troubles::{self, Trouble};
 use super::view::{self, Toll, TollTable};
-use super::{clean, number, self_test};
-use crate::model::{Change, EnvironmentName, GateResult, Judgement, Verdict, VerdictKind};
+use super::{again, clean, number, self_test};
+use crate::model::{Change, EnvironmentName, GateResult, Judgement, Sweep, Verdict, VerdictKind};
 use std::fmt::Write as _;
 
 /// Rows above the fold.
@@ -15,8 +15,8 @@ const ABOVE_FOLD: usize = 10;
 /// GitHub refuses bodies of more than 65,536 characters; what does not fit is left out, and that is said.
 const BODY_MAX: usize = 60_000;
 
-/// The result of a gate or sweep.
-pub fn gate_markdown(result: &GateResult) -> String {
+/// The result of a gate or sweep; with the sweep, also how to make the same again.
+pub fn gate_markdown(result: &GateResult, sweep: Option<&Sweep>) -> String {
     let emulated = result.is_emulated();
     let judgement = &result.judgement;
     let mut page = Page::default();
@@ -54,7 +54,7 @@ pub fn gate_markdown(result: &GateResult) -> String {
         });
     }
     page.self_test(result);
-    page.fingerprint(result);
+    page.fingerprint(result, sweep);
     page.finish()
 }
 
@@ -312,7 +312,7 @@ impl Page {
         });
     }
 
-    fn fingerprint(&mut self, result: &GateResult) {
+    fn fingerprint(&mut self, result: &GateResult, sweep: Option<&Sweep>) {
         self.folded("Fingerprint of the host, and how to sweep again", |page| {
             page.line("| component | version |");
             page.line("|---|---|");
@@ -325,7 +325,12 @@ impl Page {
                     clean::markdown_code(&clean::text(value))
                 ));
             }
-            page.paragraph(&format!("Again: {}", clean::markdown_code(&view::reproduce(result))));
+            let again = sweep.map(again::of_sweep);
+            let line = again.as_ref().map_or_else(|| view::reproduce(result), again::Again::line);
+            page.paragraph(&format!("Again: {}", clean::markdown_code(&line)));
+            for but in again.iter().flat_map(|a| &a.but) {
+                page.paragraph(&clean::markdown(but));
+            }
         });
     }
 
@@ -361,19 +366,29 @@ mod tests {
 
     #[test]
     fn snapshots() {
-        insta::assert_snapshot!("first_run", gate_markdown(&fixtures::first_run()));
-        insta::assert_snapshot!("unchanged", gate_markdown(&fixtures::unchanged()));
-        insta::assert_snapshot!("regression", gate_markdown(&fixtures::regression()));
-        insta::assert_snapshot!("not_measured", gate_markdown(&fixtures::not_measured()));
-        insta::assert_snapshot!("hostile", gate_markdown(&fixtures::hostile()));
-        insta::assert_snapshot!("nothing_changed", gate_markdown(&fixtures::nothing_changed()));
+        insta::assert_snapshot!("first_run", gate_markdown(&fixtures::first_run(), None));
+        insta::assert_snapshot!("unchanged", gate_markdown(&fixtures::unchanged(), None));
+        insta::assert_snapshot!("regression", gate_markdown(&fixtures::regression(), None));
+        insta::assert_snapshot!("not_measured", gate_markdown(&fixtures::not_measured(), None));
+        insta::assert_snapshot!("hostile", gate_markdown(&fixtures::hostile(), None));
+        insta::assert_snapshot!("nothing_changed", gate_markdown(&fixtures::nothing_changed(), None));
         insta::assert_snapshot!("judgement", judgement_markdown(&fixtures::regression().judgement));
+    }
+
+    #[test]
+    fn with_the_sweep_the_command_repeats_it() {
+        let mut sweep = fixtures::recorded();
+        sweep.cells.retain(|c| c.workload == "rr");
+        let text = gate_markdown(&fixtures::small_regression(), Some(&sweep));
+        let again = text.lines().find(|l| l.starts_with("Again: ")).expect("the command");
+        insta::assert_snapshot!(again, @"Again: <code>tollgate gate --always --profile smoke --no-record --only rr --rounds 10 --seed 440627458</code>");
+        assert!(!gate_markdown(&fixtures::small_regression(), None).contains("--seed"));
     }
 
     #[test]
     fn the_first_line_is_the_answer() {
         for result in fixtures::all() {
-            let text = gate_markdown(&result);
+            let text = gate_markdown(&result, None);
             let sentence = clean::markdown(&answer::of_gate(&result).sentence);
             assert!(text.lines().next().is_some_and(|l| l.contains(&sentence)), "{text}");
         }
@@ -381,7 +396,7 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_text() {
-        let text = gate_markdown(&fixtures::hostile());
+        let text = gate_markdown(&fixtures::hostile(), None);
         for bad in
             ["<!--", "<script", "@everyone", "`", "<svg", "<b>", "http://", "www.", "\u{1b}", "\u{202e}"]
         {
@@ -402,7 +417,7 @@ mod tests {
                 c
             }));
         }
-        let text = gate_markdown(&result);
+        let text = gate_markdown(&result, None);
         assert!(text.chars().count() < 65_536, "{}", text.len());
         assert!(text.contains("Shortened:"));
         assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());

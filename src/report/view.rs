@@ -388,12 +388,16 @@ pub(super) fn again(profile: &str) -> String {
 }
 
 /// One word for the shell, cleaned; quoted unless it is a plain one.
-pub(super) fn word(text: &str) -> String {
-    let text = clean::name(text);
+fn word(text: &str) -> String {
+    quoted(&clean::name(text))
+}
+
+/// The same of what is clean already, however long it is.
+pub(super) fn quoted(text: &str) -> String {
     let is_plain =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b',' | b'/' | b'+' | b'=');
     if !text.is_empty() && text.bytes().all(is_plain) {
-        text
+        text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
     }

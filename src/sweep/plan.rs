@@ -32,14 +32,7 @@ impl From<u32> for Rounds {
 impl Rounds {
     /// Of one case: its own, or its share of the nominal ones.
     pub fn of(&self, case: &Case) -> u32 {
-        self.cases.get(&label(case)).copied().unwrap_or_else(|| Self::part(self.nominal, case.share))
-    }
-
-    /// A share of rounds: never fewer than three, where there are as many.
-    pub fn part(nominal: u32, share: f64) -> u32 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
-        let part = (f64::from(nominal) * share).ceil() as u32;
-        part.clamp(nominal.min(3), nominal)
+        self.cases.get(&label(case)).copied().unwrap_or_else(|| case.rounds_of(self.nominal))
     }
 }
 
@@ -308,7 +301,8 @@ mod tests {
 
     #[test]
     fn a_share_of_rounds_is_never_fewer_than_three() {
-        let parts = [(20, 1.0), (20, 0.15), (40, 0.15), (20, 0.1), (2, 0.5)].map(|(n, s)| Rounds::part(n, s));
+        let parts = [(20, 1.0), (20, 0.15), (40, 0.15), (20, 0.1), (2, 0.5)]
+            .map(|(n, s)| crate::workload::part_of(n, s));
         assert_eq!(parts, [20, 3, 6, 3, 2]);
     }
 

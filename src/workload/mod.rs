@@ -164,7 +164,19 @@ pub struct Case {
     pub emulation: Emulation,
 }
 
+/// A share of rounds: never fewer than three, where there are as many.
+pub fn part_of(rounds: u32, share: f64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
+    let part = (f64::from(rounds) * share).ceil() as u32;
+    part.clamp(rounds.min(3), rounds)
+}
+
 impl Case {
+    /// Its usual rounds, as a share of the profile's.
+    pub fn rounds_of(&self, nominal: u32) -> u32 {
+        part_of(nominal, self.share)
+    }
+
     /// Everything that must be equal for two sweeps of this case to be comparable, as text to be hashed.
     pub fn parameters(&self) -> String {
         format!(

@@ -98,6 +98,22 @@ for (const name of names) {
   await page.getByRole("button", { name: "toll ○" }).click();
   const falling = await tolls();
   if (falling.some((v, i) => i > 0 && v > falling[i - 1])) fault(`not sorted the other way: ${falling}`);
+  await unfold(page);
+  for (const table of await page.locator("main table").all()) {
+    const [sorts, filters] = [await table.getAttribute("data-sort"), await table.getAttribute("data-filter")];
+    if (sorts === null || !filters) fault(`a table without sort or filter: ${await table.getAttribute("class")}`);
+  }
+  // Groups stand by their first row, what has no toll last, up or down.
+  const heat = page.locator("table.heat[data-filter*=metrics]");
+  const firsts = () => heat.locator("tbody").evaluateAll((bodies) =>
+    bodies.map((b) => b.querySelector("tr:not(.group)").cells[2].dataset.v ?? "none"));
+  for (const sign of [1, -1]) {
+    await heat.locator("thead button").nth(2).click();
+    const order = (await firsts()).map((v) => v === "none" ? Infinity : sign * Number(v));
+    if (order.some((v, i) => i > 0 && v < order[i - 1])) fault(`groups are not sorted: ${order}`);
+    const heads = await heat.locator("tbody").evaluateAll((bodies) => bodies.every((b) => b.rows[0].classList.contains("group")));
+    if (!heads) fault("a group has lost its head");
+  }
   await page.context().close();
   const plain = await open("small", { viewport: screens.desk, javaScriptEnabled: false });
   if (await plain.locator("table.costs tbody tr").count() !== all) fault("rows are missing without script");

@@ -224,7 +224,7 @@ impl Notifier {
     ) -> Result<(), NotifyError> {
         let result = &job.result;
         let key = format!("v1/{}/{}", result.host_class, result.profile);
-        let text = report::gate_markdown(result);
+        let text = report::gate_markdown(result, None);
         let link = job.run_url.as_ref().map(|url| format!("\n[The run and its reports]({url})\n"));
         let text = format!("{text}{}", link.unwrap_or_default());
         let state = digest(&text, 8);
@@ -263,7 +263,7 @@ impl Notifier {
             external_id: run.to_owned(),
             conclusion: said::conclusion(result),
             title: said::title(result),
-            summary: report::gate_markdown(result),
+            summary: report::gate_markdown(result, None),
             text: String::new(),
             annotations: if self.policy_text.is_empty() {
                 Vec::new()

@@ -21,6 +21,13 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
+impl Line {
+    /// The points that can be drawn.
+    fn known(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.points.iter().copied().filter(has_place)
+    }
+}
+
 /// What the chart shows. Texts are cleaned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
@@ -30,6 +37,11 @@ pub struct Curve {
     pub unit: String,
     /// The environments.
     pub lines: Vec<Line>,
+}
+
+/// Whether a percentile and its latency have a place on the axes: a logarithm is of what is above zero. Files may hold anything.
+pub fn has_place((percentile, latency): &(f64, f64)) -> bool {
+    percentile.is_finite() && latency.is_finite() && *latency > 0.0
 }
 
 /// Styles that the style sheet tells apart.
@@ -43,7 +55,8 @@ impl Curve {
 
     /// The drawing; the axis of latencies is logarithmic.
     pub fn draw(&self) -> Markup {
-        let mut percentiles: Vec<f64> = self.lines.iter().flat_map(|l| &l.points).map(|p| p.0).collect();
+        let points = || self.lines.iter().flat_map(Line::known);
+        let mut percentiles: Vec<f64> = points().map(|p| p.0).collect();
         percentiles.sort_by(f64::total_cmp);
         percentiles.dedup();
         let (first, last) = (percentiles.first().copied(), percentiles.last().copied());
@@ -52,7 +65,7 @@ impl Curve {
             let share = (Self::nines(percentile) - first) / (last - first).max(1e-9);
             LEFT + 10.0 + share * (WIDTH - LEFT - RIGHT - 20.0)
         };
-        let (low, high, ticks) = decades(self.lines.iter().flat_map(|l| &l.points).map(|p| p.1));
+        let (low, high, ticks) = decades(points().map(|p| p.1));
         let y = |value: f64| {
             let share = ((value.ln() - low.ln()) / (high.ln() - low.ln())).clamp(0.0, 1.0);
             HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
@@ -71,7 +84,7 @@ impl Curve {
                 @for line in &self.lines {
                     g class={ "e" (line.style % STYLES) } {
                         path d=(path(line, x, y)) {}
-                        @for (percentile, value) in &line.points { (mark(line.style, x(*percentile), y(*value))) }
+                        @for (percentile, value) in line.known() { (mark(line.style, x(percentile), y(value))) }
                     }
                 }
             }
@@ -80,10 +93,10 @@ impl Curve {
 }
 
 fn path(line: &Line, x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -> String {
-    let step = |(i, (percentile, value)): (usize, &(f64, f64))| {
-        format!("{}{} {}", if i == 0 { 'M' } else { 'L' }, px(x(*percentile)), px(y(*value)))
+    let step = |(i, (percentile, value)): (usize, (f64, f64))| {
+        format!("{}{} {}", if i == 0 { 'M' } else { 'L' }, px(x(percentile)), px(y(value)))
     };
-    line.points.iter().enumerate().map(step).collect()
+    line.known().enumerate().map(step).collect()
 }
 
 /// Shapes differ as well as colours, and in another order with each turn of the colours: circle, square, diamond, triangle.
@@ -136,6 +149,15 @@ mod tests {
             lines: vec![line(0, "native", [20.0, 41.0, 90.0]), line(1, "docker+nat", [31.0, 66.0, 240.0])],
         };
         insta::assert_snapshot!(curve.draw().into_string().replace("><", ">\n<"));
+    }
+
+    #[test]
+    fn what_has_no_place_is_not_drawn() {
+        let points = vec![(50.0, -20.0), (90.0, f64::NAN), (95.0, 0.0), (99.0, f64::INFINITY), (99.9, 30.0)];
+        let line = Line { style: 0, name: "native".into(), points };
+        let drawn = Curve { title: "odd".into(), unit: "us".into(), lines: vec![line] }.draw().into_string();
+        assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
+        assert_eq!(drawn.matches("<circle").count(), 1, "{drawn}");
     }
 
     proptest! {

@@ -22,7 +22,10 @@ pub enum PointKind {
     /// Measured, not accepted.
     Measured,
     /// A sweep of chosen cells, that confirmed another.
-    Partial,
+    Partial {
+        /// Whether it is part of the baseline, as one that confirmed an accepted sweep is.
+        accepted: bool,
+    },
     /// Not comparable with the newest: another suite, image or accelerator.
     Apart,
 }
@@ -32,7 +35,7 @@ impl PointKind {
     pub fn of(point: &crate::history::Point<'_>) -> Self {
         match (point.comparable, point.partial, point.accepted) {
             (false, ..) => Self::Apart,
-            (true, true, _) => Self::Partial,
+            (true, true, accepted) => Self::Partial { accepted },
             (true, false, true) => Self::Accepted,
             (true, false, false) => Self::Measured,
         }
@@ -155,7 +158,8 @@ impl History {
     pub fn draw(&self) -> Markup {
         let scale = self.scale();
         html! {
-            svg.history viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.title) {
+            svg.history viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+                title { (self.title) }
                 (self.frame(&scale))
                 (self.background(&scale))
                 (self.changes())
@@ -223,7 +227,7 @@ impl History {
         }
     }
 
-    /// Shapes differ as well as colours: full for accepted, open for measured, a small square for chosen cells.
+    /// Shapes differ as well as colours: full for accepted, open for measured, small squares for chosen cells.
     fn dot(&self, point: &Point, x: f64, y: f64) -> Markup {
         // Of many points each is smaller.
         let r = if self.points.len() > 150 { 2.6 } else { 4.2 };
@@ -233,7 +237,7 @@ impl History {
                 PointKind::Accepted => circle.accepted cx=(px(x)) cy=(px(y)) r=(px(r)) {},
                 PointKind::Measured => circle.measured cx=(px(x)) cy=(px(y)) r=(px(r)) {},
                 PointKind::Apart => path.apart d={ "M" (px(x - 3.0)) " " (px(y - 3.0)) "l6 6m0 -6l-6 6" } {},
-                PointKind::Partial => rect.partial x=(px(x - r + 1.0)) y=(px(y - r + 1.0))
+                PointKind::Partial { accepted } => rect.partial.accepted[accepted] x=(px(x - r + 1.0)) y=(px(y - r + 1.0))
                     width=(px(2.0 * r - 2.0)) height=(px(2.0 * r - 2.0)) {},
             }
         }
@@ -295,6 +299,17 @@ mod tests {
         let drawn = history(&[12.0, 11.0, 13.0, f64::NAN, 14.0]).draw().into_string();
         assert_eq!(drawn.matches("circle class=\"accepted\"").count(), 4);
         assert!(drawn.contains("a &lt;toll&gt;") && !drawn.contains("NaN"));
+    }
+
+    #[test]
+    fn chosen_cells_are_squares_full_where_they_are_accepted() {
+        let mut of = history(&[12.0, 11.0, 13.0]);
+        of.points[0].kind = PointKind::Partial { accepted: true };
+        of.points[1].kind = PointKind::Partial { accepted: false };
+        let drawn = of.draw().into_string();
+        for class in ["partial accepted", "partial"] {
+            assert_eq!(drawn.matches(&format!("rect class=\"{class}\"")).count(), 1, "{drawn}");
+        }
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl Rounds {
         let value = |of: &[Option<f64>], round: usize| of.get(round).copied().flatten();
         let every = self.count().div_ceil(15);
         html! {
-            svg.rounds viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.title) {
+            svg.rounds viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+                title { (self.title) }
                 text.axis x=(px(WIDTH - 4.0)) y="14" text-anchor="end" { (self.axis.name()) }
                 @for tick in &scale.ticks {
                     line.grid x1=(px(LEFT)) x2=(px(WIDTH - RIGHT)) y1=(px(scale.at(*tick))) y2=(px(scale.at(*tick))) {}

@@ -49,9 +49,11 @@ impl Strip<'_> {
                 title { (self.title) }
                 (self.background(&scale))
                 path.rounds d=(self.round_dots(&scale)) {}
-                path.apart d=(self.sweep_dots(&scale, |k| k == PointKind::Apart)) {}
-                path.measured d=(self.sweep_dots(&scale, |k| matches!(k, PointKind::Measured | PointKind::Partial))) {}
-                path.accepted d=(self.sweep_dots(&scale, |k| k == PointKind::Accepted)) {}
+                (self.sweep_path(&scale, "apart", PointKind::Apart))
+                (self.sweep_path(&scale, "measured", PointKind::Measured))
+                (self.sweep_path(&scale, "measured partial", PointKind::Partial { accepted: false }))
+                (self.sweep_path(&scale, "accepted", PointKind::Accepted))
+                (self.sweep_path(&scale, "accepted partial", PointKind::Partial { accepted: true }))
                 @if let Some((value, _)) = self.sweeps.last().filter(|(v, _)| v.is_finite()) {
                     circle.now cx=(whole(self.x(self.sweeps.len() - 1))) cy=(whole(scale.at(*value))) r="5" {}
                 }
@@ -97,9 +99,21 @@ impl Strip<'_> {
         })
     }
 
-    fn sweep_dots(&self, scale: &Scale, wanted: impl Fn(PointKind) -> bool) -> String {
+    /// The sweeps of a kind, nothing where there are none. Those that are not accepted are open: a smaller dot of paper on each.
+    fn sweep_path(&self, scale: &Scale, class: &str, kind: PointKind) -> Markup {
+        let dots = self.sweep_dots(scale, kind);
+        let open = matches!(kind, PointKind::Measured | PointKind::Partial { accepted: false });
+        html! {
+            @if !dots.is_empty() {
+                path class=(class) d=(dots) {}
+                @if open { path class={ (class) " inside" } d=(dots) {} }
+            }
+        }
+    }
+
+    fn sweep_dots(&self, scale: &Scale, wanted: PointKind) -> String {
         let of = |(at, (value, kind)): (usize, &(f64, PointKind))| {
-            (wanted(*kind) && value.is_finite()).then(|| (self.x(at), scale.at(*value)))
+            (*kind == wanted && value.is_finite()).then(|| (self.x(at), scale.at(*value)))
         };
         dots(self.sweeps.iter().enumerate().filter_map(of))
     }
@@ -153,10 +167,32 @@ mod tests {
 
     #[test]
     fn each_sweep_and_each_round_is_a_dot_and_what_is_missing_is_none() {
-        let sweeps = [(12.0, Accepted), (f64::NAN, Accepted), (13.0, Partial)];
+        let sweeps = [(12.0, Accepted), (f64::NAN, Accepted), (13.0, Partial { accepted: true })];
         let drawn = strip(&sweeps, &[12.0, f64::NAN, 14.0]).draw().into_string();
         assert_eq!(drawn.matches("h0").count(), 4, "{drawn}");
         assert!(!drawn.contains("NaN") && drawn.contains("toll of &lt;docker&gt;"));
+    }
+
+    #[test]
+    fn what_is_not_accepted_is_open_and_chosen_cells_are_squares() {
+        let sweeps = [
+            (12.0, Accepted),
+            (13.0, Measured),
+            (13.0, Partial { accepted: true }),
+            (14.0, Partial { accepted: false }),
+        ];
+        let drawn = strip(&sweeps, &[]).draw().into_string();
+        let classes = [
+            "accepted",
+            "measured",
+            "measured inside",
+            "accepted partial",
+            "measured partial",
+            "measured partial inside",
+        ];
+        for class in classes {
+            assert_eq!(drawn.matches(&format!("path class=\"{class}\"")).count(), 1, "{class} in {drawn}");
+        }
     }
 
     #[test]

@@ -47,10 +47,13 @@ impl Scale {
     pub(super) fn axis(self) -> Markup {
         let ticks = [-self.reach, -self.reach / 2.0, 0.0, self.reach / 2.0, self.reach];
         html! {
-            svg.forest.axis viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } aria-hidden="true" {
+            svg.forest.axis viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+                title { "scale from " (percent(-self.reach)) " to " (percent(self.reach)) }
                 @for tick in ticks {
                     line.tick x1=(at(self.x(tick))) x2=(at(self.x(tick))) y1="17" y2="22" {}
-                    text x=(at(self.x(tick))) y="13" text-anchor=(anchor(tick, self.reach)) { (label(tick)) }
+                    text x=(at(self.x(tick))) y="13" text-anchor=(anchor(tick, self.reach)) {
+                        @if self.has(tick * 1.1) { (label(tick)) } @else { (percent(tick)) }
+                    }
                 }
             }
         }
@@ -63,7 +66,8 @@ impl Scale {
         let finite = |pct: &f64| pct.is_finite();
         let beyond = v.change_pct.filter(finite).filter(|pct| !self.has(*pct));
         html! {
-            svg.forest viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label={ "change " (change) } {
+            svg.forest viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+                title { "change " (change) }
                 @if let Some(threshold) = v.threshold_pct.filter(|t| t.is_finite() && *t < self.reach) {
                     rect.beyond x=(at(self.x(threshold))) y="0"
                         width=(at(WIDTH - MARGIN - self.x(threshold))) height=(HEIGHT) {}
@@ -153,7 +157,12 @@ fn at(x: f64) -> String {
 }
 
 fn label(tick: f64) -> String {
-    if tick == 0.0 { "0".to_owned() } else { format!("{tick:+}") }
+    if tick == 0.0 { "0".to_owned() } else { number::printed(&format!("{tick:+}")) }
+}
+
+/// The same with its unit, for the ends of an axis.
+fn percent(tick: f64) -> String {
+    format!("{} %", label(tick))
 }
 
 fn anchor(tick: f64, reach: f64) -> &'static str {
@@ -191,12 +200,15 @@ impl Pair {
     /// The axis, for the head of the column.
     pub(super) fn axis(self) -> Markup {
         let ticks = [-50.0, -10.0, 0.0, 10.0, 100.0, 1000.0];
-        let shown = ticks.into_iter().filter(|t| (self.low..=self.high).contains(t));
+        let shown: Vec<f64> = ticks.into_iter().filter(|t| (self.low..=self.high).contains(t)).collect();
         html! {
-            svg.forest.axis viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } aria-hidden="true" {
-                @for tick in shown {
-                    line.tick x1=(at(self.x(tick))) x2=(at(self.x(tick))) y1="17" y2="22" {}
-                    text x=(at(self.x(tick))) y="13" text-anchor="middle" { (label(tick)) }
+            svg.forest.axis viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+                title { "scale from " (percent(self.low.round())) " to " (percent(self.high.round())) }
+                @for (i, tick) in shown.iter().enumerate() {
+                    line.tick x1=(at(self.x(*tick))) x2=(at(self.x(*tick))) y1="17" y2="22" {}
+                    @if i + 1 < shown.len() { text x=(at(self.x(*tick))) y="13" text-anchor="middle" { (label(*tick)) } }
+                    // Left of its tick, where there is room for the sign of percent.
+                    @else { text x=(at((self.x(*tick) + 14.0).min(WIDTH))) y="13" text-anchor="end" { (percent(*tick)) } }
                 }
             }
         }
@@ -208,7 +220,8 @@ impl Pair {
         let said = |t: Option<f64>| t.map_or_else(|| number::NONE.to_owned(), number::toll);
         let label = format!("toll of throughput {}, of processor time {}", said(throughput), said(cost));
         html! {
-            svg.forest viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(label) {
+            svg.forest viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+                title { (label) }
                 line.zero x1=(at(self.x(0.0))) x2=(at(self.x(0.0))) y1="0" y2=(HEIGHT) {}
                 g.pair {
                     @if let Some((throughput, cost)) = throughput.zip(cost) {
@@ -227,7 +240,8 @@ pub(super) fn share(harness: f64) -> Markup {
     let harness = if harness.is_finite() { harness.clamp(0.0, 1.0) } else { 0.0 };
     let trials = (1.0 - harness) * 100.0;
     html! {
-        svg.share viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
+        svg.share viewBox="0 0 100 4" preserveAspectRatio="none" role="img" {
+            title { (format!("{trials:.0} % of the time in trials, {:.0} % the harness's own", 100.0 - trials)) }
             rect.trials x="0" y="0" width=(at(trials)) height="4" {}
             rect.harness x=(at(trials)) y="0" width=(at(100.0 - trials)) height="4" {}
         }
@@ -273,9 +287,25 @@ mod tests {
         );
         assert_eq!(
             (inside.matches("<title>").count(), inside.matches("<polygon").count()),
-            (0, 0),
+            (1, 0),
             "{inside}"
         );
+    }
+
+    #[test]
+    fn each_drawing_begins_with_its_title_and_axes_have_their_unit() {
+        let some = verdict(VerdictKind::Regressed, 12.0, [8.0, 16.0]);
+        let scale = Scale::of(&[&some]);
+        let pair = Pair::over([-12.0, 1400.0]);
+        let drawn = [scale.axis(), scale.forest(&some), pair.axis(), pair.draw(Some(3.0), None), share(0.35)];
+        let text = drawn.map(|d| {
+            let text = d.into_string();
+            let (_, inside) = text.split_once('>').expect("a drawing");
+            assert!(text.contains("role=\"img\"") && inside.starts_with("<title>"), "{text}");
+            let words = |part: &str| part.split_once('<').map(|(words, _)| words.to_owned());
+            text.split('>').filter_map(words).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" | ")
+        });
+        insta::assert_snapshot!(text.join("\n"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) fn section(result: &GateResult, warning: Option<&str>) -> Markup {
             section {
                 h2 { "Processor time beside throughput" }
                 p.caption {
-                    "Tolls of what a second brings (○) and of the processor time that each piece of it costs (■). Where only the "
+                    "Tolls in percent, of what a second brings (○) and of the processor time that each piece of it costs (■). Where only the "
                     "second rises, the host pays in processors what the benchmark does not show."
                     @if let Some(warning) = warning { " " b { (warning) "." } }
                 }

@@ -29,10 +29,11 @@ pub(super) fn section(result: &GateResult, evidence: &Evidence, warning: Option<
         section {
             h2 { "Histories" }
             p.caption {
-                "A dot for each sweep, oldest left, the newest " (SHOWN) " at most; full where it is accepted, ringed where the verdicts are on it. The "
+                "A dot for each sweep, oldest left, the newest " (SHOWN) " at most; full where it is accepted, ringed where the verdicts are on it; "
+                "small squares: chosen cells. The "
                 "band holds the accepted sweeps that it is compared with, the dashed line is the threshold of a regression, dotted lines are "
                 "changes of components. Right of them the rounds of the newest sweep. "
-                @if drawn.apart() { "Crosses and squares in grey are not comparable with it: another suite, image or accelerator. " }
+                @if drawn.apart() { "Crosses, and on stamps squares in pale grey, are not comparable with it: another suite, image or accelerator. " }
                 @if let Some(warning) = warning { " " b { (warning) "." } }
             }
             @for key in &large { (drawn.large(key)) }

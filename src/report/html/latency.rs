@@ -61,22 +61,27 @@ fn chart(
         unit: clean::name(unit),
         lines: lines.iter().map(line).collect(),
     };
-    html! { figure { figcaption { b { (name) } } (curve.draw()) } }
+    let places: Vec<&str> = curve.lines.iter().map(|l| l.name.as_str()).collect();
+    html! { figure { figcaption { b { (name) } " in " (places.join(", ")) } (curve.draw()) } }
 }
 
 /// Each distribution that the sweep tells, else what metrics are percentiles of one latency: `p50` and `p99`, `clat-p50` and
 /// `clat-p99`.
 fn cases<'a>(result: &'a GateResult, evidence: Option<&'a Evidence>) -> BTreeMap<Name<'a>, Latencies<'a>> {
     let mut cases: BTreeMap<Name<'a>, Latencies<'a>> = BTreeMap::new();
-    for cell in evidence.iter().flat_map(|e| &e.sweep.cells).filter(|c| c.latencies.len() > 1) {
-        let case = cases.entry((&cell.workload, &cell.case, "")).or_insert_with(|| (BTreeMap::new(), "us"));
-        case.0.insert(&cell.environment, cell.latencies.clone());
+    for cell in evidence.iter().flat_map(|e| &e.sweep.cells) {
+        let told: Vec<(f64, f64)> = cell.latencies.iter().copied().filter(curve::has_place).collect();
+        if told.len() > 1 {
+            let case =
+                cases.entry((&cell.workload, &cell.case, "")).or_insert_with(|| (BTreeMap::new(), "us"));
+            case.0.insert(&cell.environment, told);
+        }
     }
     let told: BTreeSet<(&str, &str)> = cases.keys().map(|(w, c, _)| (*w, *c)).collect();
     for cell in result.cells.iter().filter(|c| c.state == CellState::Ok) {
         let Some(((of, percentile), median)) = percentile(&cell.metric).zip(cell.median) else { continue };
         let time = matches!(cell.unit.as_str(), "ns" | "us" | "ms" | "s");
-        if !time || median <= 0.0 || told.contains(&(&cell.workload, &cell.case)) {
+        if !time || !curve::has_place(&(percentile, median)) || told.contains(&(&cell.workload, &cell.case)) {
             continue;
         }
         let name = (cell.workload.as_str(), cell.case.as_str(), of);
@@ -124,6 +129,19 @@ mod tests {
         let page = section(&result, None, Some("said")).into_string();
         assert!(page.contains("Latency of redis get-c1 by percentile, in ms"), "{page}");
         assert!(page.contains("said") && !page.contains("xz"));
+        assert!(page.contains("</b> in native, docker, docker+nat, kvm (TCG)</figcaption>"), "{page}");
+    }
+
+    #[test]
+    fn what_is_no_latency_is_left_out() {
+        let mut sweep = fixtures::recorded();
+        for cell in sweep.cells.iter_mut().filter(|c| c.workload == "rr") {
+            cell.latencies = vec![(50.0, -20.0), (90.0, 0.0), (99.0, 60.0)];
+        }
+        let evidence = Evidence::alone(&sweep, crate::judge::Policy::default());
+        let result = fixtures::nothing_changed();
+        let told = cases(&result, Some(&evidence));
+        assert!(told.keys().all(|(workload, ..)| *workload != "rr"), "one point is no curve: {told:?}");
     }
 
     #[test]

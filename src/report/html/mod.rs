@@ -43,7 +43,7 @@ pub fn gate_sections(result: &GateResult, evidence: Option<&Evidence>) -> Markup
         @if tolls.is_informative() { (tables::heat_map(&tolls, emulated, warning)) }
         (latency::section(result, evidence, warning))
         (cost::section(result, warning))
-        (trust::section(result, evidence))
+        (trust::section(result, evidence, warning))
         (tables::troubles(&troubles::of_gate(result), emulated))
         (tables::timing(result))
         (tables::fingerprint(&result.fingerprint))

@@ -39,7 +39,7 @@ pub(super) fn map(result: &GateResult, warning: Option<&str>) -> Markup {
                 @if let Some(warning) = warning { " " b { (warning) "." } }
             }
             div.scroll tabindex="0" role="group" aria-label="Tolls by workload and environment" {
-                table.heat.map data-sort="" {
+                table.heat.map data-sort="" data-filter="Show only workloads like …" {
                     thead {
                         tr {
                             th scope="col" { "workload" }

@@ -184,13 +184,43 @@ pub(super) fn reproduce(result: &GateResult, evidence: Option<&Evidence>) -> Mar
         section {
             h2 { "Do it again" }
             @if let Some(again) = &again {
-                p { "On a host of this class: the same cases in the same environments, with the same rounds in the same order." }
-                pre { code { (again.command) } }
+                p {
+                    "On a host of this class"
+                    @if again.but.is_empty() { ": the same cases in the same environments, with the same rounds in the same order" }
+                    "; its sweep becomes no baseline."
+                }
+                pre { code { (again.command()) } }
                 @for but in &again.but { p.caption { (but) } }
             } @else {
                 p { "On a host of this class:" }
                 pre { code { (view::reproduce(result)) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures;
+
+    #[test]
+    fn the_command_promises_the_same_only_where_it_keeps_it() {
+        let mut sweep = fixtures::recorded();
+        let page = |sweep: &crate::model::Sweep| {
+            let evidence = Evidence::alone(sweep, crate::judge::Policy::default());
+            reproduce(&fixtures::small_regression(), Some(&evidence)).into_string()
+        };
+        sweep.series.clear();
+        assert!(
+            page(&sweep).contains("with the same rounds in the same order; its sweep becomes no baseline.")
+        );
+        sweep.series = fixtures::recorded().series;
+        for series in sweep.series.iter_mut().filter(|s| s.workload == "rr") {
+            series.values.push(None);
+        }
+        let other = page(&sweep);
+        assert!(!other.contains("same rounds") && other.contains("other rounds"), "{other}");
+        assert!(page(&sweep).contains("--no-record"));
     }
 }

@@ -40,10 +40,12 @@
     const text = cell.textContent.trim();
     return cell.classList.contains("n") && text === "" ? NaN : text;
   };
-  const compare = (a, b) => {
+  // Up or down: numbers stand before words, and what is empty last.
+  const compare = (a, b, sign) => {
     const [x, y] = [typeof a === "number", typeof b === "number"];
-    if (x && y) return Number.isNaN(a) ? 1 : Number.isNaN(b) ? -1 : a - b;
-    return x === y ? order.compare(a, b) : x ? -1 : 1;
+    if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
+    if (x !== y) return x ? -1 : 1;
+    return sign * (x ? a - b : order.compare(a, b));
   };
   for (const table of document.querySelectorAll("table[data-sort]")) {
     const heads = table.tHead?.rows[0]?.cells ?? [];
@@ -59,11 +61,16 @@
         for (const other of heads) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
         const sign = down ? -1 : 1;
-        for (const body of table.tBodies) {
+        const first = (a, b) => compare(a[0], b[0], sign);
+        // Rows within their group, and groups by their first row.
+        const bodies = [...table.tBodies].map((body) => {
           const sorted = rowsOf(body).map((rows) => [value(rows, head.cellIndex), rows]);
-          sorted.sort((a, b) => sign * compare(a[0], b[0]));
+          sorted.sort(first);
           body.append(...sorted.flatMap(([, rows]) => rows));
-        }
+          return [sorted[0]?.[0] ?? NaN, body];
+        });
+        bodies.sort(first);
+        table.append(...bodies.map(([, body]) => body));
       });
     }
   }

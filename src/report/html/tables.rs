@@ -132,7 +132,7 @@ pub(super) fn heat_map(tolls: &TollTable, emulated: bool, warning: Option<&str>)
                     @if let Some(warning) = warning { " " b { (warning) "." } }
                 }
                 div.scroll tabindex="0" role="group" aria-label="Tolls by metric and environment" {
-                    table.heat data-filter="Show only metrics like …" {
+                    table.heat data-sort="" data-filter="Show only metrics like …" {
                         thead {
                             tr {
                                 th scope="col" { "metric" }
@@ -165,7 +165,7 @@ fn heat_group(group: &[TollRow], columns: usize) -> Markup {
                     th scope="row" { (row.metric) }
                     td.n.native { (row.native) }
                     @for (toll, kind) in &row.cells {
-                        td class={ "n " (heat(toll)) } {
+                        td class={ "n " (heat(toll)) } data-v=[sorted(toll)] {
                             (minus_unless_value(toll))
                             @if let Some(kind) = kind {
                                 span class={ "mark " (kind.as_str()) } title=(view::words(*kind)) { (view::mark(*kind)) }
@@ -176,6 +176,11 @@ fn heat_group(group: &[TollRow], columns: usize) -> Markup {
             }
         }
     }
+}
+
+/// What the column is sorted by; values without a toll by their text.
+fn sorted(toll: &Toll) -> Option<String> {
+    if let Toll::Percent(pct) = toll { Some(format!("{pct:.4}")) } else { None }
 }
 
 fn minus_unless_value(toll: &Toll) -> String {
@@ -287,14 +292,14 @@ pub(super) fn proofs(proofs: &[Proof], emulated: bool) -> Markup {
 }
 
 /// What the judge says of the baselines themselves.
-pub(super) fn self_test(result: &GateResult) -> Markup {
+pub(super) fn self_test(result: &GateResult, warning: Option<&str>) -> Markup {
     html! {
         @if let Some(test) = &result.self_test {
             h3 { "Self-test" }
             p { (words::sentence(test)) "." }
             @if test.is_tested() {
                 div.scroll {
-                    table {
+                    table data-sort="" data-filter="Show only families of the self-test like …" {
                         thead {
                             tr {
                                 th scope="col" { "baselines judged as if they were new" }
@@ -316,6 +321,7 @@ pub(super) fn self_test(result: &GateResult) -> Markup {
                     }
                 }
                 @for text in words::EXPLANATION { p.caption { (text) } }
+                @if let Some(warning) = warning { p.caption { b { (warning) "." } } }
             }
         }
     }

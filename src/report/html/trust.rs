@@ -8,7 +8,7 @@ use crate::report::trust::{Scatter, Trust};
 use maud::{Markup, html};
 
 /// The section; nothing where nothing was measured.
-pub(super) fn section(result: &GateResult, evidence: Option<&Evidence>) -> Markup {
+pub(super) fn section(result: &GateResult, evidence: Option<&Evidence>, warning: Option<&str>) -> Markup {
     let trust = evidence.map(Trust::of);
     let emulated = result.is_emulated();
     let failed = result.proofs.iter().filter(|p| !p.holds).count();
@@ -26,8 +26,8 @@ pub(super) fn section(result: &GateResult, evidence: Option<&Evidence>) -> Marku
                         (fact("virtual machines", if accelerator == "tcg" { "emulated (TCG)" } else { "KVM" }))
                     }
                 }
-                @if let Some(trust) = trust.filter(|t| !t.scatter.is_empty()) { (scatter(&trust.scatter)) }
-                (tables::self_test(result))
+                @if let Some(trust) = trust.filter(|t| !t.scatter.is_empty()) { (scatter(&trust.scatter, warning)) }
+                (tables::self_test(result, warning))
                 (tables::proofs(&result.proofs, emulated))
             }
         }
@@ -52,15 +52,17 @@ fn facts(trust: &Trust) -> Markup {
     }
 }
 
-fn scatter(scatter: &[Scatter]) -> Markup {
+fn scatter(scatter: &[Scatter], warning: Option<&str>) -> Markup {
     html! {
         h3 { "Noise" }
         p.caption {
             "How much the toll of one round differs from that of another, as a standard deviation. A sweep averages its rounds; "
             "what is left between sweeps is the band in the histories."
+            // Its rounds are pooled with those of the others.
+            @if let Some(warning) = warning { " " b { (warning) "." } }
         }
         div.scroll {
-            table {
+            table data-sort="" data-filter="Show only families like …" {
                 thead {
                     tr {
                         th scope="col" { "family" }
@@ -74,8 +76,8 @@ fn scatter(scatter: &[Scatter]) -> Markup {
                         tr {
                             th scope="row" { (s.family.as_str()) }
                             td.n { (s.series) }
-                            td.n { (number::significant(s.median_pct)) " %" }
-                            td.n { (number::significant(s.p90_pct)) " %" }
+                            td.n data-v=(format!("{:.4}", s.median_pct)) { (number::significant(s.median_pct)) " %" }
+                            td.n data-v=(format!("{:.4}", s.p90_pct)) { (number::significant(s.p90_pct)) " %" }
                         }
                     }
                 }
@@ -90,13 +92,21 @@ mod tests {
     use crate::report::fixtures;
 
     #[test]
+    fn captions_say_that_it_was_emulated() {
+        let sweep = fixtures::recorded();
+        let evidence = Evidence::alone(&sweep, crate::judge::Policy::default());
+        let page = section(&fixtures::unchanged(), Some(&evidence), Some("said")).into_string();
+        assert_eq!(page.matches("<b>said.</b>").count(), 2, "noise and self-test: {page}");
+    }
+
+    #[test]
     fn failed_proofs_are_counted_and_what_was_not_measured_has_no_section() {
-        assert_eq!(section(&fixtures::nothing_changed(), None).into_string(), "");
+        assert_eq!(section(&fixtures::nothing_changed(), None, None).into_string(), "");
         let mut result = fixtures::regression();
         let of = result.proofs.len();
         result.proofs.iter_mut().for_each(|p| p.holds = true);
-        assert!(section(&result, None).into_string().contains(&format!("all {of} hold")));
+        assert!(section(&result, None, None).into_string().contains(&format!("all {of} hold")));
         result.proofs[0].holds = false;
-        assert!(section(&result, None).into_string().contains(&format!("1 of {of} failed")));
+        assert!(section(&result, None, None).into_string().contains(&format!("1 of {of} failed")));
     }
 }

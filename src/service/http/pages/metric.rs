@@ -203,14 +203,15 @@ fn level_list(story: &Story<'_>, axis: &Axis) -> Markup {
 }
 
 fn legend(story: &Story<'_>) -> Markup {
-    let partial = story.points.iter().any(|p| p.partial);
+    let partial = |accepted: bool| story.points.iter().any(|p| p.partial && p.accepted == accepted);
     let measured = story.points.iter().any(|p| !p.partial && !p.accepted);
     let apart = story.points.iter().any(|p| !p.comparable);
     html! {
         p.key.chartkey {
             span { i.accepted {} "accepted sweep" }
             @if measured { span { i.measured {} "measured, not accepted" } }
-            @if partial { span { i.partial {} "chosen cells" } }
+            @if partial(true) { span { i.partial.accepted {} "chosen cells, accepted" } }
+            @if partial(false) { span { i.partial {} "chosen cells" } }
             @if apart { span { "× not comparable with the newest" } }
             @if let Some(band) = story.band {
                 span { i.band {} "baseline: " @if band.sweeps < 10 { "its" } @else { "middle 80 % of its" } " " (number::count(band.sweeps, "sweep")) }
