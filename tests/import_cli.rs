@@ -98,7 +98,7 @@ fn what_is_exported_is_imported_and_exported_the_same() {
         assert_eq!((ran.status.code(), ran.stdout.len()), (Some(2), 0), "{}", text(&ran));
         assert!(text(&ran).contains(&format!("{option}: samples say")), "{}", text(&ran));
     }
-    let id = recorded::id(3).to_string();
+    let id = recorded::id(3);
     let again = run(dir.path(), &["export", &id, &id]);
     assert_eq!((again.status.code(), again.stdout.len()), (Some(2), 0), "{}", text(&again));
     assert!(text(&again).contains("is named twice"), "{}", text(&again));
