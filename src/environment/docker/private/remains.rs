@@ -93,9 +93,12 @@ mod tests {
         let sleep =
             |mark: &Path| Command::new("sleep").arg("60").env(ENGINE_VARIABLE, mark).spawn().expect("sleeps");
         let (mut ours, mut other) = (sleep(dir.path()), sleep(&dir.path().join("other")));
-        while std::fs::read(format!("/proc/{}/comm", other.id())).expect("comm") != b"sleep\n"
-            || std::fs::read(format!("/proc/{}/comm", ours.id())).expect("comm") != b"sleep\n"
-        {
+        // A process has its name some time before its environment.
+        let is_marked = |pid: u32| {
+            let environ = std::fs::read(format!("/proc/{pid}/environ")).expect("environ");
+            environ.split(|b| *b == 0).any(|entry| entry.starts_with(ENGINE_VARIABLE.as_bytes()))
+        };
+        while !is_marked(other.id()) || !is_marked(ours.id()) {
             std::thread::yield_now();
         }
         assert_eq!(kill(dir.path(), "/tollgate-none/engines/e0"), [ours.id()]);
