@@ -439,13 +439,7 @@ impl<'a> Machine<'a> {
         for issue in self.open.values().cloned().collect::<Vec<_>>() {
             let old = &issue.record;
             let back = |metric: &String| match (&old.key.scope, kinds.get(metric)) {
-                (Scope::Drift { .. }, Some(kind)) => {
-                    !drifting.contains(metric)
-                        && !matches!(
-                            kind,
-                            VerdictKind::MeasurementFailed | VerdictKind::Missing | VerdictKind::NoBaseline
-                        )
-                }
+                (Scope::Drift { .. }, Some(kind)) => !drifting.contains(metric) && kind.is_compared(),
                 (_, Some(kind)) => matches!(kind, VerdictKind::Unchanged | VerdictKind::Improved),
                 (_, None) => false,
             };

@@ -52,6 +52,11 @@ impl VerdictKind {
             Self::Unchanged => "unchanged",
         }
     }
+
+    /// Whether there were numbers on both sides.
+    pub fn is_compared(self) -> bool {
+        !matches!(self, Self::NoBaseline | Self::MeasurementFailed | Self::Missing)
+    }
 }
 
 /// Where a change of the toll comes from.

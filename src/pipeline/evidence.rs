@@ -36,7 +36,7 @@ pub fn evidence(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Verdict, VerdictKind};
+    use crate::model::Verdict;
     use crate::pipeline::gate::judge_sweeps;
     use crate::report::view;
     use std::path::Path;
@@ -69,10 +69,7 @@ mod tests {
         let judgement = judge_sweeps(&recorded, std::slice::from_ref(newest), &Policy::default());
         let past = evidence(&store, newest, Vec::new(), Policy::default()).expect("read").past();
         assert_eq!(past, Evidence::of(newest, &recorded, Policy::default()).past(), "whoever has read them");
-        let judged = |v: &&Verdict| {
-            use VerdictKind as K;
-            !matches!(v.verdict, K::NoBaseline | K::Missing | K::MeasurementFailed) && v.absolute.is_none()
-        };
+        let judged = |v: &&Verdict| v.verdict.is_compared() && v.absolute.is_none();
         let mut seen = 0;
         for verdict in judgement.verdicts.iter().filter(judged) {
             let line = past.of(&view::series_key(verdict)).expect("a line");

@@ -151,7 +151,7 @@ fn judged(judgement: &Judgement, emulated: bool) -> Answer {
             (Tone::Unsure, which, Some(VerdictKind::Suspected))
         }
         Decision::Inconclusive => (Tone::Unsure, "Inconclusive".to_owned(), None),
-        Decision::Pass if !judgement.verdicts.iter().any(is_compared) => {
+        Decision::Pass if !judgement.verdicts.iter().any(|v| v.verdict.is_compared()) => {
             (Tone::Unsure, "Nothing to compare with yet".to_owned(), None)
         }
         // What could not be measured may have become worse.
@@ -167,12 +167,6 @@ fn judged(judgement: &Judgement, emulated: bool) -> Answer {
     let joint = if headed.is_some() { "; " } else { ": " };
     let sentence = if rest.is_empty() { head } else { format!("{head}{joint}{rest}") };
     Answer::new(tone, sentence)
-}
-
-/// Whether there were numbers on both sides.
-fn is_compared(verdict: &Verdict) -> bool {
-    use VerdictKind as K;
-    !matches!(verdict.verdict, K::NoBaseline | K::MeasurementFailed | K::Missing)
 }
 
 fn has(judgement: &Judgement, kind: VerdictKind) -> bool {

@@ -108,8 +108,7 @@ fn family(workload: &str) -> Option<Family> {
 }
 
 fn verdict(c: &CellSummary, kind: VerdictKind, change: f64, half: f64, reason: &str) -> Verdict {
-    let judged =
-        !matches!(kind, VerdictKind::NoBaseline | VerdictKind::Missing | VerdictKind::MeasurementFailed);
+    let judged = kind.is_compared();
     let now = c.toll_pct;
     Verdict {
         workload: c.workload.clone(),

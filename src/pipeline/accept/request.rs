@@ -74,13 +74,9 @@ const CONFIRMED: [VerdictKind; 2] = [VerdictKind::Improved, VerdictKind::Regress
 /// Whether a request has something to do with this judgement: what has recovered by itself needs no acceptance.
 fn concerns(request: &AcceptRequest, judgement: &Judgement) -> bool {
     judgement.verdicts.iter().any(|v| {
-        let bad = v.verdict == VerdictKind::Regressed || (request.is_drift && is_measured(v));
+        let bad = v.verdict == VerdictKind::Regressed || (request.is_drift && v.verdict.is_compared());
         bad && request.metrics.contains(&name_of(v))
     })
-}
-
-fn is_measured(v: &Verdict) -> bool {
-    !matches!(v.verdict, VerdictKind::MeasurementFailed | VerdictKind::Missing | VerdictKind::NoBaseline)
 }
 
 /// What is wrong with the sweep besides what was asked for, if anything.
@@ -112,7 +108,7 @@ fn regimes(judgement: &Judgement, granted: &[&AcceptRequest]) -> Vec<SeriesKey> 
     series(judgement, |v| match v.verdict {
         VerdictKind::Regressed | VerdictKind::Improved => true,
         _ if is_risen(v) => true,
-        _ => is_measured(v) && granted.iter().any(|r| r.is_drift && r.metrics.contains(&name_of(v))),
+        _ => v.verdict.is_compared() && granted.iter().any(|r| r.is_drift && r.metrics.contains(&name_of(v))),
     })
 }
 
