@@ -4,7 +4,7 @@ use super::args::{Files, Format, JudgeArgs, Reference, ReportArgs, ReportFormat}
 use super::{Failure, output};
 use crate::config::Config;
 use crate::exit::Outcome;
-use crate::judge::{self, cells};
+use crate::judge::{self, Policy, cells};
 use crate::model::format::JUDGEMENT_FORMAT;
 use crate::model::{GateResult, Judgement, MetricInfo, MetricKey, Sweep, SweepId, SweepSamples};
 use crate::pipeline::evidence::evidence;
@@ -135,17 +135,26 @@ fn joined(baseline: Vec<SweepSamples>, candidate: Vec<SweepSamples>) -> Result<V
         )));
     }
     let known: BTreeMap<&MetricKey, &MetricInfo> = baseline.iter().flat_map(|b| &b.metrics).collect();
-    for (key, now) in candidate.iter().flat_map(|c| &c.metrics) {
-        if let Some(then) = known.get(key).filter(|then| (&then.unit, then.better) != (&now.unit, now.better))
-        {
+    let now = candidate.iter().flat_map(|c| &c.metrics);
+    alike(|key| known.get(key).copied(), now).map_err(Failure::usage)?;
+    Ok(baseline.into_iter().chain(candidate).collect())
+}
+
+/// Whether the metrics of two files can stand in one: in the same unit, with the same direction.
+pub(super) fn alike<'a>(
+    known: impl Fn(&MetricKey) -> Option<&'a MetricInfo>,
+    others: impl IntoIterator<Item = (&'a MetricKey, &'a MetricInfo)>,
+) -> Result<(), String> {
+    for (key, now) in others {
+        if let Some(then) = known(key).filter(|then| (&then.unit, then.better) != (&now.unit, now.better)) {
             let say = |of: &MetricInfo| format!("{}, {} is better", of.unit, of.better.as_str());
             let (then, now) = (say(then), say(now));
-            return Err(Failure::usage(format!(
+            return Err(format!(
                 "{key} is in {then} in one file and in {now} in the other; one CSV has one unit and direction for a metric: convert one of them"
-            )));
+            ));
         }
     }
-    Ok(baseline.into_iter().chain(candidate).collect())
+    Ok(())
 }
 
 fn report_of_sweep(config: &Config, args: &ReportArgs) -> Result<String, Failure> {
@@ -153,32 +162,38 @@ fn report_of_sweep(config: &Config, args: &ReportArgs) -> Result<String, Failure
         Some(id) => id.clone(),
         None => newest(config)?,
     };
-    let store = wiring::store(config);
-    let result = of_stored(config, &id)?;
+    let Stored { sweep, fresh, policy, result } = of_stored(config, &id)?;
     if let Some(Reference::Rc25482) = args.reference {
         return match args.format {
-            ReportFormat::Markdown => Ok(report::rc25482_markdown(&result, &store.load(&id)?)),
-            ReportFormat::Html => Ok(report::rc25482_html(&result, &store.load(&id)?)),
+            ReportFormat::Markdown => Ok(report::rc25482_markdown(&result, &sweep)),
+            ReportFormat::Html => Ok(report::rc25482_html(&result, &sweep)),
             _ => Err(Failure::usage("--reference is written with --format markdown or html")),
         };
     }
     Ok(match args.format {
-        ReportFormat::Csv => samples::write(&[SweepSamples::from(&store.load(&id)?)]),
+        ReportFormat::Csv => samples::write(&[SweepSamples::from(&sweep)]),
         ReportFormat::Junit => report::gate_junit(&result),
         ReportFormat::OpenMetrics => report::gate_openmetrics(&result),
         ReportFormat::Html => {
-            let sweep = store.load(&id)?;
-            let fresh = if sweep.partial { Vec::new() } else { fresh_of(&store, &sweep)? };
-            let evidence = evidence(&store, &sweep, fresh, policy::load(config)?)?;
+            let evidence = evidence(&wiring::store(config), &sweep, fresh, policy)?;
             report::gate_html(&result, Some(&evidence))
         }
-        ReportFormat::Markdown => report::gate_markdown(&result, Some(&store.load(&id)?)),
+        ReportFormat::Markdown => report::gate_markdown(&result, Some(&sweep)),
         ReportFormat::Json => report::gate_json(&result),
     })
 }
 
+/// A stored sweep, and what is said of it.
+struct Stored {
+    sweep: Sweep,
+    /// Those that confirmed it.
+    fresh: Vec<Sweep>,
+    policy: Policy,
+    result: GateResult,
+}
+
 /// A stored sweep with the fresh ones that confirmed it, judged against the baselines that began before it.
-fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
+fn of_stored(config: &Config, id: &SweepId) -> Result<Stored, Failure> {
     let store = wiring::store(config);
     let sweep = store.load(id)?;
     let all = store.baselines(&sweep.host_class, &sweep.profile)?;
@@ -186,14 +201,13 @@ fn of_stored(config: &Config, id: &SweepId) -> Result<GateResult, Failure> {
     let policy = policy::load(config)?;
     let drifts = drifts(&all, sweep.started_at, &policy);
     let baselines: Vec<Sweep> = all.into_iter().filter(|b| b.started_at < sweep.started_at).collect();
-    let mut sweeps = vec![sweep.clone()];
-    if !sweep.partial {
-        sweeps.extend(fresh_of(&store, &sweep)?);
-    }
+    let fresh = if sweep.partial { Vec::new() } else { fresh_of(&store, &sweep)? };
+    let sweeps: Vec<Sweep> = std::iter::once(&sweep).chain(&fresh).cloned().collect();
     let judgement = Judgement { drifts, ..judge_sweeps(&baselines, &sweeps, &policy) };
     let changed = changes(&baselines, &sweep.fingerprint);
     let baseline = accepted.then(|| "accepted as baseline".to_owned());
     let summary = cells(&sweep);
     let result = GateResult::of_sweep(&sweep, judgement, changed, summary, baseline);
-    Ok(GateResult { self_test: self_test::of(&baselines, &policy), ..result })
+    let result = GateResult { self_test: self_test::of(&baselines, &policy), ..result };
+    Ok(Stored { sweep, fresh, policy, result })
 }

@@ -72,12 +72,8 @@ fn join(known: &mut SweepSamples, other: SweepSamples) -> Result<(), String> {
             key.metric, key.environment
         ));
     }
-    for (key, info) in other.metrics {
-        if known.metrics.get(&key).is_some_and(|known| *known != info) {
-            return Err(differs(&format!("unit or direction of {key}")));
-        }
-        known.metrics.insert(key, info);
-    }
+    compare::alike(|key| known.metrics.get(key), &other.metrics)?;
+    known.metrics.extend(other.metrics);
     known.series.extend(other.series);
     known.failed.extend(other.failed);
     Ok(())

@@ -107,18 +107,9 @@ impl Names {
             ..ContainerCreateBody::default()
         }
     }
-
-    /// Creates the container without starting it and returns its id.
-    pub(super) async fn create(
-        &self,
-        docker: &Docker,
-        body: ContainerCreateBody,
-    ) -> Result<String, EnvironmentError> {
-        create(docker, &self.container, body).await
-    }
 }
 
-/// Creates a container of this name and returns its id.
+/// Creates a container of this name without starting it and returns its id.
 ///
 /// A process that was killed while the engine created one leaves a container that comes into being after everything
 /// was cleaned, and a resumed sweep has the same names: one that carries this very sweep's label makes way.

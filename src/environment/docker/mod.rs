@@ -132,7 +132,7 @@ impl DockerEnvironment {
             sweep: context.sweep.clone(),
             body: DockerFleet::body_of(body.clone()),
         };
-        let id = names.create(docker, body).await?;
+        let id = container::create(docker, &names.container, body).await?;
         let client = attach_and_start(docker, &id).await?;
         Ok(DockerSession {
             name: self.name.clone(),
