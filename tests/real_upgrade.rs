@@ -12,8 +12,11 @@ mod github;
 mod newer_engine;
 #[path = "common/private_engine.rs"]
 mod private_engine;
+#[path = "common/running.rs"]
+mod running;
 
 use common::bed::{Host, output};
+use common::stage::free_port;
 use dispatching::{Service, Start, finished};
 use github::FakeGitHub;
 use private_engine::{Place, processes};
@@ -35,6 +38,28 @@ fn missing() -> Option<String> {
     common::no_root().or_else(no_engine).or_else(github::missing)
 }
 
+/// What must be the same afterwards.
+fn host() -> (Host, String) {
+    (Host::now(), output("ip", &["-o", "addr", "show"]))
+}
+
+/// A host before anything was done to it, a place for an engine, and a GitHub to be told.
+struct Scene {
+    before: (Host, String),
+    dir: tempfile::TempDir,
+    place: Place,
+    fake: FakeGitHub,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let before = host();
+        let dir = tempfile::Builder::new().prefix("tollgate-test").tempdir_in("/tmp").expect("a directory");
+        let place = Place::new(dir.path().join("engine"));
+        Self { before, dir, place, fake: FakeGitHub::start() }
+    }
+}
+
 #[tokio::test]
 async fn an_upgrade_of_the_engine_makes_one_job_that_names_what_changed() {
     if !common::real(missing()) {
@@ -46,10 +71,7 @@ async fn an_upgrade_of_the_engine_makes_one_job_that_names_what_changed() {
     }
     let newer = newer.expect("it is there");
     let _alone = common::alone().await;
-    let before = (Host::now(), output("ip", &["-o", "addr", "show"]));
-    let dir = tempfile::Builder::new().prefix("tollgate-test").tempdir_in("/tmp").expect("a directory");
-    let place = Place::new(dir.path().join("engine"));
-    let fake = FakeGitHub::start();
+    let Scene { before, dir, place, fake } = Scene::set();
 
     let (engine, old) = place.start(Path::new("/"));
     assert!(
@@ -89,7 +111,7 @@ async fn an_upgrade_of_the_engine_makes_one_job_that_names_what_changed() {
     service.stop();
     engine.stop();
     assert_eq!(processes(&place.dir), [], "no process is left");
-    assert_eq!((Host::now(), output("ip", &["-o", "addr", "show"])), before, "the host is as it was");
+    assert_eq!(host(), before, "the host is as it was");
 }
 
 /// Puts a directory in the place of the host's own /etc/docker, for what runs under it alone.
@@ -101,12 +123,9 @@ async fn an_edited_daemon_json_is_looked_at_and_what_it_changes_is_a_job_once_th
         return;
     }
     let _alone = common::alone().await;
-    let before = (Host::now(), output("ip", &["-o", "addr", "show"]));
-    let dir = tempfile::Builder::new().prefix("tollgate-test").tempdir_in("/tmp").expect("a directory");
-    let place = Place::new(dir.path().join("engine"));
-    let fake = FakeGitHub::start();
+    let Scene { before, dir, place, fake } = Scene::set();
     let (engine, _) = place.start(Path::new("/"));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its").port();
+    let port = free_port();
     let etc = place.config().parent().expect("a directory").to_owned();
     let mut under: Vec<_> = ["unshare", "--mount", "sh", "-c", ETC].map(Into::into).into();
     under.push(etc.into());
@@ -156,5 +175,5 @@ async fn an_edited_daemon_json_is_looked_at_and_what_it_changes_is_a_job_once_th
     assert!(driver["after"].as_str().is_some_and(|is| is.starts_with("overlay2")), "{driver}");
     service.stop();
     engine.stop();
-    assert_eq!((Host::now(), output("ip", &["-o", "addr", "show"])), before, "the host is as it was");
+    assert_eq!(host(), before, "the host is as it was");
 }

@@ -6,11 +6,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// Why systemd cannot be asked.
+fn missing() -> Option<String> {
+    let asked = Command::new("systemd-analyze").arg("--version").output();
+    asked.err().map(|why| format!("systemd-analyze: {why}"))
+}
+
 /// Directives that systemd does not know, programs that are not there and a dispatch drop-in that does not go with its unit are told.
 #[test]
 fn systemd_finds_nothing_wrong_with_any_unit() {
-    let missing = Command::new("systemd-analyze").arg("--version").output().err();
-    if !common::real(missing.map(|why| format!("systemd-analyze: {why}"))) {
+    if !common::real(missing()) {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
@@ -52,8 +57,7 @@ fn systemd_finds_nothing_wrong_with_any_unit() {
 fn the_timer_is_due_at_a_time_that_systemd_reads() {
     let timer = fs::read_to_string("packaging/systemd/tollgate-gate.timer").expect("read");
     let when = timer.lines().find_map(|line| line.strip_prefix("OnCalendar=")).expect("a time");
-    let missing = Command::new("systemd-analyze").arg("--version").output().err();
-    if !common::real(missing.map(|why| format!("systemd-analyze: {why}"))) {
+    if !common::real(missing()) {
         return;
     }
     let read = Command::new("systemd-analyze").args(["calendar", when]).output().expect("runs");

@@ -6,6 +6,8 @@ mod common;
 mod fake_engine;
 #[path = "common/github/mod.rs"]
 mod github;
+#[path = "common/running.rs"]
+mod running;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,12 +15,13 @@ use axum::routing::post;
 use axum::{Json, Router};
 use fake_engine::FakeEngine;
 use github::{FakeGitHub, Fault, REPO, Reason, When};
+use running::Running;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SETTINGS: &str = "host_class = \"farm-a\"\nstate = \"state\"\n[docker]\nsocket = \"engine.sock\"\n\
     [watch]\nmode = \"dispatch\"\nlisten = \"\"\nfiles = []\nfollow = [\"moby\"]\n";
@@ -101,8 +104,7 @@ impl Host {
         let log = self.dir.path().join("log");
         let words = fs::File::create(&log).expect("a file");
         let mut command = self.command(&["watch"]);
-        let child = command.stdout(Stdio::null()).stderr(words).spawn().expect("starts");
-        Running { child, log }
+        Running { child: command.stdout(Stdio::null()).stderr(words).spawn().expect("starts"), log }
     }
 
     /// How often the issues about candidates were read.
@@ -131,40 +133,6 @@ impl Host {
     fn outbox(&self) -> usize {
         let entries = fs::read_dir(self.dir.path().join("state/outbox")).into_iter().flatten().flatten();
         entries.filter(|e| e.path().extension().is_some_and(|e| e == "json")).count()
-    }
-}
-
-struct Running {
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Running {
-    fn wait(&mut self, what: &str, is: impl Fn() -> bool) {
-        let began = Instant::now();
-        while !is() {
-            let ended = self.child.try_wait().expect("a status");
-            let log = || fs::read_to_string(&self.log).unwrap_or_default();
-            assert!(
-                ended.is_none() && began.elapsed() < Duration::from_secs(60),
-                "{what}: {ended:?} {}",
-                log()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn stop(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told to stop");
-        assert!(self.child.wait().expect("it ends").success());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

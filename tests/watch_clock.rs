@@ -7,6 +7,8 @@ mod debian;
 mod dispatching;
 #[path = "common/github/mod.rs"]
 mod github;
+#[path = "common/running.rs"]
+mod running;
 
 use chrono::{TimeDelta, Timelike as _, Utc};
 use dispatching::{Service, Start, finished};

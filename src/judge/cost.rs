@@ -80,21 +80,16 @@ fn walls(cell: &Cell) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CellState, CellTrials, Fingerprint, Timing, format::SWEEP_FORMAT};
+    use crate::model::{CellTrials, Fingerprint, Timing, format::SWEEP_FORMAT};
     use chrono::DateTime;
 
     fn sweep(parameters: &str, took_s: f64, walls: &[(&str, &str, &[u64])]) -> Sweep {
         let cell = |(case, environment, seconds): &(&str, &str, &[u64])| Cell {
-            workload: "fio".into(),
-            case: (*case).into(),
-            environment: environment.parse().expect("environment"),
-            state: CellState::Ok,
-            reason: None,
             trials: CellTrials {
                 wall_ns: seconds.iter().map(|s| Some(s * 1_000_000_000)).chain([None]).collect(),
                 ..CellTrials::default()
             },
-            latencies: Vec::new(),
+            ..Cell::measured("fio", case, &environment.parse().expect("environment"))
         };
         let in_trials: u64 = walls.iter().flat_map(|(_, _, seconds)| *seconds).sum();
         Sweep {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Better, CellTrials, Family, Fingerprint, Scale, Timing, format::SWEEP_FORMAT};
+use crate::model::{Better, Family, Fingerprint, Scale, Timing, format::SWEEP_FORMAT};
 use chrono::DateTime;
 
 fn env(name: &str) -> EnvironmentName {
@@ -23,15 +23,7 @@ fn series(metric: &str, environment: &str, values: &[Option<f64>]) -> Series {
 }
 
 fn cell(environment: &str, state: CellState, reason: Option<&str>) -> Cell {
-    Cell {
-        workload: "redis".into(),
-        case: "get".into(),
-        environment: env(environment),
-        state,
-        reason: reason.map(str::to_owned),
-        trials: CellTrials::default(),
-        latencies: Vec::new(),
-    }
+    Cell { state, reason: reason.map(str::to_owned), ..Cell::measured("redis", "get", &env(environment)) }
 }
 
 fn sweep(cells: Vec<Cell>, series: Vec<Series>) -> Sweep {

@@ -149,6 +149,22 @@ pub struct Cell {
     pub latencies: Latencies,
 }
 
+#[cfg(test)]
+impl Cell {
+    /// One that was measured, for tests that do not look at its trials.
+    pub fn measured(workload: &str, case: &str, environment: &EnvironmentName) -> Self {
+        Self {
+            workload: workload.to_owned(),
+            case: case.to_owned(),
+            environment: environment.clone(),
+            state: CellState::Ok,
+            reason: None,
+            trials: CellTrials::default(),
+            latencies: Latencies::new(),
+        }
+    }
+}
+
 /// Costs of the trials of one cell, one element a round; none where the trial failed or was not run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -50,7 +50,7 @@ pub fn comparable<'a>(
 #[cfg(test)]
 pub(super) mod fixtures {
     use super::*;
-    use crate::model::{Cell, CellState, CellTrials};
+    use crate::model::Cell;
 
     /// A sweep of every cell that the smoke profile measures.
     pub fn whole(config: &Config) -> Sweep {
@@ -58,15 +58,8 @@ pub(super) mod fixtures {
         sweep.rounds = config.profile(Profile::Smoke).rounds;
         sweep.parameters = wiring::parameters(config, Profile::Smoke);
         for case in wiring::all_cases(config, Profile::Smoke) {
-            sweep.cells.extend(case.environments.iter().map(|environment| Cell {
-                workload: case.workload.to_owned(),
-                case: case.name.clone(),
-                environment: environment.clone(),
-                state: CellState::Ok,
-                reason: None,
-                trials: CellTrials::default(),
-                latencies: Vec::new(),
-            }));
+            let cell = |environment| Cell::measured(case.workload, &case.name, environment);
+            sweep.cells.extend(case.environments.iter().map(cell));
         }
         sweep
     }

@@ -185,7 +185,7 @@ fn around_number(a: &str, b: &str) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Cell, CellState, CellTrials};
+    use crate::model::Cell;
 
     /// The example sweep, with the cells of these cases of its profile in these environments; of none, in those of the case.
     fn sweep(of: &[(&str, &str)], environments: &[&str]) -> Sweep {
@@ -205,17 +205,9 @@ mod tests {
         let asked = |e: &EnvironmentName| e.is_native() || asked(e);
         let all = workload::all();
         let cases: Vec<Case> = all.iter().flat_map(|w| w.cases(size)).filter(wanted).collect();
-        let cell = |case: &Case, environment: &EnvironmentName| Cell {
-            workload: case.workload.to_owned(),
-            case: case.name.clone(),
-            environment: environment.clone(),
-            state: CellState::Ok,
-            reason: None,
-            trials: CellTrials::default(),
-            latencies: Vec::new(),
-        };
-        let cells =
-            cases.iter().flat_map(|c| c.environments.iter().filter(|e| asked(e)).map(move |e| cell(c, e)));
+        let cells = cases.iter().flat_map(|c| {
+            c.environments.iter().filter(|e| asked(e)).map(|e| Cell::measured(c.workload, &c.name, e))
+        });
         sweep.cells = cells.collect();
         sweep.series.clear();
         sweep

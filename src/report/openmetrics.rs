@@ -116,16 +116,24 @@ fn tolls<'a>(registry: &mut Registry, of: Of<'_>, known: impl Iterator<Item = To
     let tolls = Gauges::new(registry, of, "toll_ratio", help);
     for toll in known {
         let environment = toll.environment.to_string();
-        let [workload, case, metric] = toll.metric;
-        let labels = [
-            ("workload", workload),
-            ("case", case),
-            ("metric", metric),
-            ("environment", &environment),
-            ("accelerator", accelerator(of, toll.environment)),
-        ];
+        let labels = place(toll.metric, &environment, accelerator(of, toll.environment));
         tolls.set(&labels, toll.pct.map_or(f64::NAN, |pct| pct / 100.0));
     }
+}
+
+/// The labels that say which metric it is, and where.
+fn place<'a>(
+    [workload, case, metric]: [&'a str; 3],
+    environment: &'a str,
+    accelerator: &'a str,
+) -> [(&'static str, &'a str); 5] {
+    [
+        ("workload", workload),
+        ("case", case),
+        ("metric", metric),
+        ("environment", environment),
+        ("accelerator", accelerator),
+    ]
 }
 
 /// What virtual machines ran under: an emulator's toll is not KVM's. Empty, which is as good as no label, for others.
@@ -138,14 +146,8 @@ fn verdicts(registry: &mut Registry, of: Of<'_>) {
     let changes = Gauges::new(registry, of, "toll_change_ratio", help);
     for v in &of.judgement.verdicts {
         let environment = v.environment.to_string();
-        let labels = [
-            ("workload", v.workload.as_str()),
-            ("case", &v.case),
-            ("metric", &v.metric),
-            ("environment", &environment),
-            ("accelerator", accelerator(of, &v.environment)),
-            ("verdict", v.verdict.as_str()),
-        ];
+        let place = place([&v.workload, &v.case, &v.metric], &environment, accelerator(of, &v.environment));
+        let labels: Vec<_> = place.into_iter().chain([("verdict", v.verdict.as_str())]).collect();
         changes.set(&labels, v.change_pct.map_or(f64::NAN, |pct| pct / 100.0));
     }
     let counts = Gauges::new(registry, of, "verdicts", "How many metrics have each verdict");

@@ -2,12 +2,13 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use crate::github::{FakeGitHub, REPO};
+use crate::running::Running;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// How it is started.
 #[derive(Default)]
@@ -22,7 +23,7 @@ pub struct Start {
 
 /// The service, which ends with the test.
 pub struct Service {
-    child: Child,
+    running: Running,
     dir: PathBuf,
 }
 
@@ -47,30 +48,21 @@ impl Service {
         let mut command = command(dir, &start.under, &["watch"]);
         command.env("GITHUB_REPOSITORY", REPO).env("GITHUB_TOKEN", fake.personal_token("operator"));
         command.env("GITHUB_API_URL", fake.url()).envs(start.env);
-        let log = fs::File::create(dir.join("log")).expect("a log");
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("starts");
-        Self { child, dir: dir.to_owned() }
+        let log = dir.join("log");
+        let words = fs::File::create(&log).expect("a log");
+        let child = command.stdout(Stdio::null()).stderr(words).spawn().expect("starts");
+        Self { running: Running { child, log }, dir: dir.to_owned() }
     }
 
     pub fn queue(&self) -> Value {
-        let text = fs::read(self.dir.join("state/queue.json")).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        queue(&self.dir)
     }
 
     /// Waits until the queue is as it is to be, and returns it.
     pub fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let began = Instant::now();
-        loop {
-            let queue = self.queue();
-            if is_so(&queue) {
-                return queue;
-            }
-            let ended = self.child.try_wait().expect("a status");
-            let log = || fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-            let in_time = began.elapsed() < Duration::from_secs(60);
-            assert!(ended.is_none() && in_time, "{what}: {queue:#}\n{}", log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let Self { running, dir } = self;
+        running.wait_or(|| is_so(&queue(dir)), || format!("{what}: {:#}", queue(dir)));
+        self.queue()
     }
 
     /// Waits until so many jobs have ended.
@@ -85,18 +77,14 @@ impl Service {
         std::thread::sleep(Duration::from_millis(1500));
     }
 
-    pub fn stop(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told to stop");
-        assert!(self.child.wait().expect("it ends").success());
+    pub fn stop(self) {
+        self.running.stop();
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn queue(dir: &Path) -> Value {
+    let text = fs::read(dir.join("state/queue.json")).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// How many jobs have ended.

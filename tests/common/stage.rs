@@ -69,7 +69,7 @@ fn rand_tail() -> u32 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").subsec_nanos()
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("0.0.0.0:0").expect("a port").local_addr().expect("an address").port()
 }
 

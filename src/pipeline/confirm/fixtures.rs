@@ -3,9 +3,7 @@
 use super::cost::CellKey;
 use crate::judge::fixtures::{self, env};
 use crate::model::format::{JUDGEMENT_FORMAT, SWEEP_FORMAT};
-use crate::model::{
-    Cell, CellState, CellTrials, Decision, Fingerprint, Judgement, Sweep, Timing, Verdict, VerdictKind,
-};
+use crate::model::{Cell, CellTrials, Decision, Fingerprint, Judgement, Sweep, Timing, Verdict, VerdictKind};
 use chrono::DateTime;
 
 /// The cell of case `w/<case>`.
@@ -53,16 +51,11 @@ pub fn sweep(cells: &[(&str, &str, f64)], harness_s: f64) -> Sweep {
         cells: cells
             .iter()
             .map(|(case, environment, seconds)| Cell {
-                workload: "w".into(),
-                case: (*case).into(),
-                environment: environment.parse().expect("a name"),
-                state: CellState::Ok,
-                reason: None,
                 trials: CellTrials {
                     wall_ns: vec![Some(nanoseconds(seconds / f64::from(ROUNDS))); 4],
                     ..CellTrials::default()
                 },
-                latencies: Vec::new(),
+                ..Cell::measured("w", case, &environment.parse().expect("a name"))
             })
             .collect(),
         series: Vec::new(),
